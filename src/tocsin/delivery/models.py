@@ -1,0 +1,102 @@
+"""Tables of delivery: the outbox, the attempts, the demo phone's messages."""
+
+from django.db import models
+from django.db.models import Q
+
+WAITING = ["pending", "sending"]
+ENDED = ["delivered", "accepted", "failed", "dropped"]
+
+
+class Delivery(models.Model):
+    """A message to one contact method, or to a bare address.
+
+    ``pending`` has ``next_at``; ``sending`` has a lease (``claimed_until``, ``claim``): when it runs out the outcome is
+    unknown, and unknown is sent again. ``accepted``: the provider has it; ``delivered``: it says the person has it;
+    ``failed``: exhausted or rejected; ``dropped``: overtaken (``reason`` says by what).
+    ``generation`` is the incident's when the page was planned: it is checked again at hand-off. Empty: not fenced (a
+    notice of resolution, a test).
+    ``rank`` orders the queue: lower first; the first page of an incident comes before everything else.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=100, unique=True, help_text="idempotency key, given to providers that take one")
+    kind = models.CharField(max_length=12, help_text="page, resolved, test")
+    page = models.ForeignKey("escalation.Page", null=True, on_delete=models.CASCADE, related_name="deliveries")
+    incident = models.ForeignKey("incidents.Incident", null=True, on_delete=models.CASCADE, related_name="deliveries")
+    generation = models.IntegerField(null=True)
+    user = models.ForeignKey("people.User", null=True, on_delete=models.CASCADE, related_name="deliveries")
+    contact_method = models.ForeignKey(
+        "people.ContactMethod", null=True, on_delete=models.SET_NULL, related_name="deliveries"
+    )
+    channel = models.CharField(max_length=40)
+    address = models.CharField(max_length=1000)
+    rule_position = models.SmallIntegerField(default=0, help_text="which of the person's notification rules")
+    state = models.CharField(max_length=10, default="pending")
+    rank = models.SmallIntegerField(default=50)
+    attempts = models.SmallIntegerField(default=0)
+    next_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+    claim = models.BigIntegerField(null=True)
+    provider_ref = models.CharField(max_length=300, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "delivery_delivery"
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=WAITING + ENDED), name="delivery_state_known"),
+            models.CheckConstraint(
+                condition=Q(state="pending", next_at__isnull=False, claim__isnull=True, claimed_until__isnull=True)
+                | Q(state="sending", claim__isnull=False, claimed_until__isnull=False, next_at__isnull=True)
+                | Q(state__in=ENDED, next_at__isnull=True, claim__isnull=True, claimed_until__isnull=True),
+                name="delivery_pending_or_claimed_or_ended",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=WAITING, ended_at__isnull=True) | Q(state__in=ENDED, ended_at__isnull=False),
+                name="delivery_ended_has_moment",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_at", "rank"], condition=Q(state="pending"), name="delivery_due"),
+            models.Index(fields=["claimed_until"], condition=Q(state="sending"), name="delivery_leased"),
+            models.Index(fields=["incident", "id"]),
+            models.Index(fields=["page"]),
+            models.Index(fields=["user", "-id"]),
+        ]
+
+
+class Attempt(models.Model):
+    """One try at a delivery; append-only. ``outcome``: delivered, accepted, try_later, rejected, unknown."""
+
+    id = models.BigAutoField(primary_key=True)
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempt_rows")
+    number = models.SmallIntegerField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=10)
+    detail = models.CharField(max_length=1000, blank=True)
+    provider_ref = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        db_table = "delivery_attempt"
+        ordering = ["delivery_id", "id"]
+        indexes = [models.Index(fields=["delivery", "id"])]
+
+
+class PocketMessage(models.Model):
+    """What a demo phone has received."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey("people.User", on_delete=models.CASCADE, related_name="pocket_messages")
+    delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="pocket_message")
+    incident = models.ForeignKey("incidents.Incident", null=True, on_delete=models.CASCADE)
+    title = models.CharField(max_length=1024)
+    body = models.TextField()
+    links = models.JSONField(default=list)
+    at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "delivery_pocket_message"
+        ordering = ["-id"]

@@ -1,0 +1,97 @@
+"""Tables of incidents: the record and its append-only timeline. The incident row is a projection of the timeline."""
+
+from django.db import models
+from django.db.models import Q
+
+STATES = ["triggered", "acknowledged", "mitigated", "resolved", "closed"]
+OPEN_STATES = ["triggered", "acknowledged", "mitigated"]
+PRIORITIES = ["P1", "P2", "P3", "P4", "P5"]
+LEVELS = ["high", "medium", "low"]
+
+
+class Incident(models.Model):
+    """An unplanned interruption that people respond to.
+
+    ``generation`` fences pages: every change of who must know (acknowledge, resolve, reopen, reassign, snooze)
+    raises it, and a page of an older generation is never handed out. ``version`` grows with every change; open pages
+    watch it. ``seq`` and ``head`` are the number and the hash of the last timeline entry.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    title = models.CharField(max_length=1024)
+    service = models.ForeignKey("catalogue.Service", on_delete=models.PROTECT, related_name="incidents")
+    state = models.CharField(max_length=12, default="triggered")
+    impact = models.CharField(max_length=6, default="medium")
+    urgency = models.CharField(max_length=6, default="medium")
+    priority = models.CharField(max_length=2)
+    priority_reason = models.CharField(max_length=500, blank=True, help_text="why it differs from the matrix")
+    severity = models.CharField(max_length=10, default="critical", help_text="worst severity of its open alerts")
+    generation = models.IntegerField(default=1)
+    version = models.IntegerField(default=1)
+    seq = models.IntegerField(default=0)
+    head = models.CharField(max_length=64, blank=True)
+    group_key = models.CharField(max_length=300, null=True, help_text="alerts with this key join it while it is open")
+    group_until = models.DateTimeField(null=True, help_text="alerts join only until then; empty: while it is open")
+    alert_count = models.IntegerField(default=0)
+    open_alert_count = models.IntegerField(default=0)
+    suppressed_by = models.CharField(max_length=200, blank=True, help_text="why nobody is paged, if so")
+    drill = models.BooleanField(default=False)
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="merged")
+    declared_by = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="+")
+    acknowledged_by = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="+")
+    assignees = models.ManyToManyField("people.User", related_name="assigned_incidents")
+    opened_at = models.DateTimeField()
+    acknowledged_at = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True)
+    snoozed_until = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "incidents_incident"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=STATES), name="incident_state_known"),
+            models.CheckConstraint(condition=Q(priority__in=PRIORITIES), name="incident_priority_known"),
+            models.CheckConstraint(condition=Q(impact__in=LEVELS, urgency__in=LEVELS), name="incident_levels_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=OPEN_STATES, resolved_at__isnull=True)
+                | Q(state__in=["resolved", "closed"], resolved_at__isnull=False),
+                name="incident_resolved_has_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(snoozed_until__isnull=True) | Q(state="acknowledged"), name="incident_snooze_is_acknowledged"
+            ),
+            models.UniqueConstraint(
+                fields=["group_key"], condition=Q(state__in=OPEN_STATES), name="incident_open_once_per_group"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "priority", "-id"]),
+            models.Index(fields=["service", "-id"]),
+            models.Index(fields=["-opened_at"]),
+            models.Index(fields=["snoozed_until"], condition=Q(snoozed_until__isnull=False), name="incident_snoozed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"INC-{self.id} {self.title}"
+
+
+class TimelineEntry(models.Model):
+    """One thing that happened. ``hash`` = SHA-256 over the previous hash and this entry's canonical JSON."""
+
+    id = models.BigAutoField(primary_key=True)
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="timeline")
+    seq = models.IntegerField()
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=40)
+    actor_kind = models.CharField(max_length=20)
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=200)
+    data = models.JSONField(default=dict)
+    previous = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "incidents_timeline_entry"
+        ordering = ["incident_id", "seq"]
+        constraints = [models.UniqueConstraint(fields=["incident", "seq"], name="timeline_seq_once")]

@@ -1,0 +1,60 @@
+"""Secrets at rest and signed tokens.
+
+Secrets are encrypted with Fernet under a key derived from the installation's secret key; what only has to be
+recognised (tokens, integration keys) is kept as a SHA-256 of its 128 or more random bits.
+"""
+
+import base64
+import hashlib
+import secrets
+from functools import lru_cache
+
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
+from django.core import signing
+
+ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class SecretUnreadable(Exception):
+    """A stored secret was encrypted under another key; set TOCSIN_SECRET_KEY to the one it was written with."""
+
+
+@lru_cache(maxsize=1)
+def _fernet() -> Fernet:
+    digest = hashlib.sha256(b"tocsin.secrets.v1:" + settings.SECRET_KEY.encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))
+
+
+def encrypt(text: str) -> str:
+    """The text, encrypted and authenticated, as ASCII."""
+    return _fernet().encrypt(text.encode()).decode()
+
+
+def decrypt(stored: str) -> str:
+    """The text that ``encrypt`` was given. Raises SecretUnreadable."""
+    try:
+        return _fernet().decrypt(stored.encode()).decode()
+    except InvalidToken as error:
+        raise SecretUnreadable from error
+
+
+def random_key(length: int = 32) -> str:
+    """A random key of this many characters out of 62; 32 characters hold 190 bits."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def digest(key: str) -> str:
+    """What is stored to recognise a random key: SHA-256, hex. Only for keys of 128 bits or more."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def sign(value: object, purpose: str) -> str:
+    """A URL-safe signed token that carries ``value`` (JSON) for one purpose, with the time of signing inside."""
+    return signing.dumps(value, salt=f"tocsin.{purpose}", compress=True)
+
+
+def unsign(token: str, purpose: str, max_age_s: float | None = None) -> object:
+    """The value of a token. Raises django.core.signing.BadSignature (SignatureExpired when older than max_age_s)."""
+    value: object = signing.loads(token, salt=f"tocsin.{purpose}", max_age=max_age_s)
+    return value

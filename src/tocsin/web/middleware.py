@@ -1,0 +1,75 @@
+"""Middleware of every page: who asks, through which proxy, and what the browser may run."""
+
+import secrets
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from tocsin.people import queries as people
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+
+class ForwardedMiddleware:
+    """Believe X-Forwarded-For, -Proto, -Host and -Prefix, but only from the proxies that the operator named."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+        self.trusted = settings.TOCSIN.trusted_proxies
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        meta = request.META
+        if self._from_proxy(meta.get("REMOTE_ADDR", "")):
+            hops = [hop.strip() for hop in meta.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+            # the last address that is not one of our own proxies is the client
+            client = next((hop for hop in reversed(hops) if not self._from_proxy(hop)), None)
+            if client:
+                meta["REMOTE_ADDR"] = client
+            if meta.get("HTTP_X_FORWARDED_PROTO") in ("http", "https"):
+                meta["wsgi.url_scheme"] = meta["HTTP_X_FORWARDED_PROTO"]
+                request.__dict__["_tocsin_scheme"] = meta["HTTP_X_FORWARDED_PROTO"]
+            if host := meta.get("HTTP_X_FORWARDED_HOST"):
+                meta["HTTP_HOST"] = host.split(",")[0].strip()
+        else:
+            for name in ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST"):
+                meta.pop(name, None)
+        return self.get_response(request)
+
+    def _from_proxy(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self.trusted if network.version == parsed.version)
+
+
+class ContentSecurityMiddleware:
+    """A strict Content-Security-Policy: our own files only, no inline script, no eval, no framing."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        nonce = secrets.token_urlsafe(16)
+        request.csp_nonce = nonce  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response.headers.setdefault(
+            "Content-Security-Policy",
+            "default-src 'self'; script-src 'self'; style-src 'self' 'nonce-" + nonce + "'; img-src 'self' data:; "
+            "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        )
+        response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        return response
+
+
+class ActorMiddleware:
+    """Give every request its ``actor``; None when nobody is signed in."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.actor = people.actor_of(request.user) if request.user.is_authenticated else None  # type: ignore[attr-defined]
+        return self.get_response(request)
