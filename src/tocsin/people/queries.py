@@ -1,5 +1,7 @@
 """What others may read of people."""
 
+from collections.abc import Iterable
+
 from tocsin.people.models import User
 from tocsin.platform.actor import Actor
 
@@ -16,3 +18,8 @@ def actor_of(user: User, *, kind: str = "user", scopes: frozenset[str] | None = 
         managed=frozenset(team for team, role in rows if role == "manager"),
         scopes=scopes,
     )
+
+
+def names(user_ids: Iterable[int]) -> dict[int, str]:
+    """Names of active people by id; others are left out."""
+    return dict(User.objects.filter(pk__in=list(user_ids), is_active=True).values_list("pk", "name"))

@@ -1,0 +1,121 @@
+"""The book: how incidents are written. One writer for the row and its timeline, in bulk, in one transaction.
+
+``use_book()`` opens a transaction and a book, or joins the one that is open: triage, escalation and a person's verb
+that follow from one another write into the same book, and it goes to the database once, at the end.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import fields
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from tocsin.incidents import rules
+from tocsin.platform import bulk, clock, events
+from tocsin.platform.actor import Actor
+
+TABLE = "incidents_incident"
+_COLUMNS = [field.name for field in fields(rules.State)]
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM {TABLE} WHERE id = ANY(%s) ORDER BY id FOR UPDATE"  # noqa: S608 - constants
+# what a change may touch, with PostgreSQL's types; ``id`` first
+_UPDATE = {
+    "id": "bigint", "title": "text", "state": "text", "impact": "text", "urgency": "text", "priority": "text",
+    "severity": "text", "priority_reason": "text", "generation": "int", "version": "int", "seq": "int", "head": "text",
+    "group_key": "text", "group_until": "timestamptz", "alert_count": "int", "open_alert_count": "int",
+    "suppressed_by": "text", "merged_into_id": "bigint", "acknowledged_by_id": "bigint",
+    "acknowledged_at": "timestamptz", "resolved_at": "timestamptz", "snoozed_until": "timestamptz",
+    "updated_at": "timestamptz",
+}  # fmt: skip
+_ENTRY = [
+    "incident_id", "seq", "at", "kind", "actor_kind", "actor_id", "actor_name", "data", "previous", "hash",
+]  # fmt: skip
+
+
+class Book:
+    """The incidents that one transaction touches. All times are ``now``, the transaction's moment."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self._states: dict[int, rules.State] = {}
+        self._new: set[int] = set()
+        self._touched: dict[int, None] = {}
+        self._entries: list[rules.Entry] = []
+
+    def lock(self, ids: Sequence[int]) -> dict[int, rules.State]:
+        """The incidents of these ids, locked until the end of the transaction; unknown ids are left out.
+
+        Locks are taken in order of id, so that two transactions cannot wait for each other.
+        """
+        missing = sorted({key for key in ids if key not in self._states})
+        if missing:
+            with connection.cursor() as cursor:
+                cursor.execute(_SELECT, [missing])
+                for row in cursor.fetchall():
+                    state = rules.State(**dict(zip(_COLUMNS, row, strict=True)))
+                    self._states[state.id] = state
+        return {key: self._states[key] for key in ids if key in self._states}
+
+    def add(self, states: Sequence[rules.State]) -> None:
+        """New incidents, whose ids were taken with ``bulk.next_ids``."""
+        for state in states:
+            self._states[state.id] = state
+            self._new.add(state.id)
+            self._touched[state.id] = None
+
+    def touch(self, state: rules.State) -> None:
+        """The incident was changed without an entry worth reading (a counter)."""
+        self._touched[state.id] = None
+
+    def write(self, state: rules.State, kind: str, actor: Actor, data: Mapping[str, object] | None = None) -> None:
+        """Append to the incident's timeline."""
+        entry = rules.chained(state, self.now, kind, (actor.kind, actor.id, actor.name), data or {})
+        self._entries.append(entry)
+        self._touched[state.id] = None
+
+    def flush(self) -> None:
+        """Bring everything to the database and tell open pages. Called once, by ``use_book``."""
+        touched = [self._states[key] for key in self._touched]
+        for state in touched:
+            state.version += 1
+            state.updated_at = self.now
+        # what was resolved gives its group key back before a new incident takes it
+        bulk.update_rows(
+            TABLE,
+            _UPDATE,
+            [[getattr(state, name) for name in _UPDATE] for state in touched if state.id not in self._new],
+        )
+        new = [state for state in touched if state.id in self._new]
+        if new:
+            bulk.copy_rows(TABLE, _COLUMNS, [[getattr(state, name) for name in _COLUMNS] for state in new])
+        if self._entries:
+            bulk.copy_rows(
+                "incidents_timeline_entry",
+                _ENTRY,
+                [[*(getattr(e, n) for n in _ENTRY[:7]), json.dumps(e.data), e.previous, e.hash] for e in self._entries],
+            )
+        events.changed("incident", {state.id: state.version for state in touched})
+
+
+_current: ContextVar[Book | None] = ContextVar("incidents_book", default=None)
+
+
+@contextmanager
+def use_book() -> Iterator[Book]:
+    """The open book, or a new one in a new transaction that is flushed and committed at the end."""
+    book = _current.get()
+    if book is not None:
+        yield book
+        return
+    with transaction.atomic():
+        book = Book(clock.now())
+        token = _current.set(book)
+        try:
+            yield book
+            book.flush()
+        finally:
+            _current.reset(token)
+
+

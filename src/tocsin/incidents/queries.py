@@ -1,0 +1,119 @@
+"""What others may read of incidents."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet
+
+from tocsin.incidents import rules
+from tocsin.incidents.models import Incident, TimelineEntry
+from tocsin.people.rules import Deed, require
+from tocsin.platform.actor import Actor
+from tocsin.platform.errors import Invalid, NotFound
+
+SORTS = {
+    "newest": ("-id",),
+    "oldest": ("id",),
+    "priority": ("priority", "-id"),
+    "updated": ("-updated_at", "-id"),
+}
+
+
+def incidents(
+    actor: Actor,
+    *,
+    state: Sequence[str] = (),
+    priority: Sequence[str] = (),
+    service: Sequence[int] = (),
+    team: Sequence[int] = (),
+    assignee: int | None = None,
+    q: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    sort: str = "newest",
+    before: int | None = None,
+) -> QuerySet[Incident]:
+    """Incidents that the actor may see. ``state`` may hold ``open``; ``before`` is a cursor: only smaller ids.
+
+    ``q`` finds words of the title, or an incident by its number (``12``, ``INC-12``). Raises Invalid.
+    """
+    require(actor, Deed.READ)
+    if sort not in SORTS:
+        raise Invalid("Incidents cannot be sorted like this.", {"sort": f"must be one of {', '.join(SORTS)}"})
+    states = set(state)
+    if "open" in states:
+        states = states - {"open"} | rules.OPEN
+    unknown = states - set(rules.STATES)
+    if unknown:
+        raise Invalid("There is no such state.", {"state": f"must be open or one of {', '.join(rules.STATES)}"})
+    rows = Incident.objects.select_related("service", "service__team", "acknowledged_by").order_by(*SORTS[sort])
+    if states:
+        rows = rows.filter(state__in=states)
+    if priority:
+        rows = rows.filter(priority__in=priority)
+    if service:
+        rows = rows.filter(service_id__in=service)
+    if team:
+        rows = rows.filter(service__team_id__in=team)
+    if assignee is not None:
+        rows = rows.filter(Q(assignees=assignee) | Q(acknowledged_by=assignee)).distinct()
+    if since:
+        rows = rows.filter(opened_at__gte=since)
+    if until:
+        rows = rows.filter(opened_at__lt=until)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    words = q.split()
+    number = words[0].upper().removeprefix("INC-") if len(words) == 1 else ""
+    if number.isdigit() and len(number) < 18:
+        rows = rows.filter(Q(pk=int(number)) | Q(title__icontains=words[0]))
+    else:
+        for word in words:
+            rows = rows.filter(title__icontains=word)
+    return rows
+
+
+def incident(actor: Actor, incident_id: int) -> Incident:
+    """One incident. Raises NotFound."""
+    require(actor, Deed.READ)
+    found = (
+        Incident.objects.select_related(
+            "service", "service__team", "service__policy", "acknowledged_by", "declared_by", "merged_into"
+        )
+        .filter(pk=incident_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound(f"There is no incident INC-{incident_id}.")
+    return found
+
+
+def timeline(
+    actor: Actor, incident_id: int, *, kinds: Sequence[str] = (), after_seq: int = 0
+) -> QuerySet[TimelineEntry]:
+    """The incident's timeline, oldest first; only entries after ``after_seq`` and of these kinds, if any are given."""
+    require(actor, Deed.READ)
+    rows = TimelineEntry.objects.filter(incident_id=incident_id, seq__gt=after_seq).order_by("seq")
+    return rows.filter(kind__in=kinds) if kinds else rows
+
+
+def verify_timeline(incident_id: int) -> list[str]:
+    """What is wrong with an incident's timeline, in sentences; empty when its chain holds."""
+    head = Incident.objects.values_list("head", flat=True).get(pk=incident_id)
+    entries = [
+        rules.Entry(
+            row.incident_id, row.seq, row.at, row.kind, row.actor_kind, row.actor_id, row.actor_name, row.data,
+            row.previous, row.hash,
+        )
+        for row in TimelineEntry.objects.filter(incident_id=incident_id).order_by("seq")
+    ]  # fmt: skip
+    return rules.chain_problems(entries, head)
+
+
+def counts_by_priority(actor: Actor) -> dict[str, int]:
+    """How many open incidents there are of each priority, P1 to P5."""
+    require(actor, Deed.READ)
+    found = dict(
+        Incident.objects.filter(state__in=rules.OPEN).values_list("priority").annotate(Count("id")).order_by()
+    )
+    return {priority: found.get(priority, 0) for priority in rules.PRIORITIES}
