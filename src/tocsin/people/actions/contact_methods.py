@@ -1,0 +1,236 @@
+"""How a person is reached: contact methods and the notification rules that use them."""
+
+from collections.abc import Iterable, Sequence
+from importlib.metadata import entry_points
+
+from django.db import transaction
+
+from tocsin.people import rules
+from tocsin.people.models import ContactMethod, NotificationRule, User
+from tocsin.people.rules import ContactMethodSpec, NotificationRuleSpec
+from tocsin.platform import audit, clock, secrets
+from tocsin.platform.actor import Actor
+from tocsin.platform.errors import Conflict, Invalid, NotFound
+
+
+def channel_names() -> list[str]:
+    """Names of the installed channels, sorted: those registered under the entry point ``tocsin.channels``."""
+    return sorted({point.name for point in entry_points(group="tocsin.channels")})
+
+
+def lock_user(user_id: int) -> User:
+    """The person's row, locked until the end of the transaction. Raises NotFound."""
+    user = User.objects.select_for_update().filter(pk=user_id).first()
+    if user is None:
+        raise NotFound("There is no such person.")
+    return user
+
+
+def add_contact_method(user_id: int, spec: ContactMethodSpec, *, actor: Actor) -> ContactMethod:
+    """Give a person one more way to be reached, with notification rules for it when they have none at all.
+
+    Raises Forbidden, NotFound, Invalid (field names of the spec), Conflict when the person has it already.
+    """
+    rules.require_edit_person(actor, user_id)
+    with transaction.atomic():
+        user = lock_user(user_id)
+        _check(spec)
+        address = _address(spec)
+        if user.contact_methods.filter(channel=spec.channel, address=address).exists():
+            raise Conflict("This contact method exists already.", {"address": "each channel and address once"})
+        method = _insert(user, spec)
+        if not user.notification_rules.exists():
+            write_rules(user, rules.default_rules([(m.channel, m.address) for m in user.contact_methods.all()]))
+        audit.record(actor, "added", "contact method", method.pk, f"{user.email}: {method.channel}")
+    return method
+
+
+def update_contact_method(method_id: int, spec: ContactMethodSpec, *, actor: Actor) -> ContactMethod:
+    """Change a contact method. A new address is not verified and not disabled.
+
+    Raises Forbidden, NotFound, Invalid, Conflict.
+    """
+    with transaction.atomic():
+        method = _lock(method_id)
+        rules.require_edit_person(actor, method.user_id)
+        _check(spec)
+        address = _address(spec)
+        others = ContactMethod.objects.filter(user_id=method.user_id, channel=spec.channel, address=address)
+        if others.exclude(pk=method.pk).exists():
+            raise Conflict("This contact method exists already.", {"address": "each channel and address once"})
+        if _apply(method, spec):
+            audit.record(actor, "changed", "contact method", method.pk, f"{method.user.email}: {method.channel}")
+    return method
+
+
+def delete_contact_methods(ids: Iterable[int], *, actor: Actor) -> int:
+    """Remove contact methods with the notification rules that use them; how many were removed.
+
+    Raises Forbidden before anything is removed.
+    """
+    with transaction.atomic():
+        found = list(
+            ContactMethod.objects.select_for_update(of=("self",)).filter(pk__in=list(ids)).select_related("user")
+        )
+        for method in found:
+            rules.require_edit_person(actor, method.user_id)
+        for method in found:
+            audit.record(actor, "deleted", "contact method", method.pk, f"{method.user.email}: {method.channel}")
+        ContactMethod.objects.filter(pk__in=[method.pk for method in found]).delete()
+    return len(found)
+
+
+def verify_contact_methods(ids: Iterable[int], *, actor: Actor) -> int:
+    """Note that these contact methods reach their person; called when somebody proved it. How many changed."""
+    return _stamp(ids, actor, "verified")
+
+
+def disable_contact_methods(ids: Iterable[int], reason: str, *, actor: Actor) -> int:
+    """Stop using these contact methods, because a provider says the address is dead, say. How many changed."""
+    return _stamp(ids, actor, "disabled", reason[:300])
+
+
+def set_notification_rules(
+    user_id: int, wanted: Sequence[NotificationRuleSpec], *, actor: Actor
+) -> list[NotificationRule]:
+    """Replace a person's notification rules by these, in this order.
+
+    Raises Forbidden, NotFound, Invalid (``rules.<number>.<field>``).
+    """
+    rules.require_edit_person(actor, user_id)
+    with transaction.atomic():
+        user = lock_user(user_id)
+        before = rules_as_text(user)
+        written = write_rules(user, wanted)
+        after = rules_as_text(user)
+        if before != after:
+            audit.record(
+                actor, "changed", "notification rules", user.pk, user.email, {"rules": before}, {"rules": after}
+            )
+    return written
+
+
+def sync(user: User, wanted: Sequence[ContactMethodSpec]) -> bool:
+    """Make the person's contact methods these; whether anything changed. The caller has checked, locked and audits."""
+    stored = {(method.channel, method.address): method for method in user.contact_methods.all()}
+    changed = False
+    for spec in wanted:
+        method = stored.pop((spec.channel, _address(spec)), None)
+        if method is None:
+            _insert(user, spec)
+            changed = True
+        else:
+            changed = _apply(method, spec) or changed
+    if stored:
+        ContactMethod.objects.filter(pk__in=[method.pk for method in stored.values()]).delete()
+        changed = True
+    return changed
+
+
+def write_rules(user: User, wanted: Sequence[NotificationRuleSpec]) -> list[NotificationRule]:
+    """Replace the rules of a locked person. Raises Invalid."""
+    methods = {(method.channel, method.address): method for method in user.contact_methods.all()}
+    problems: dict[str, str] = {}
+    rows: list[NotificationRule] = []
+    position = dict.fromkeys(rules.URGENCIES, 0)
+    for number, rule in enumerate(wanted):
+        method = methods.get((rule.channel, rule.address.strip()))
+        if method is None:
+            problems[f"rules.{number}.address"] = "channel and address of one of the person's contact methods"
+        if rule.urgency not in rules.URGENCIES:
+            problems[f"rules.{number}.urgency"] = rules.one_of(rules.URGENCIES)
+        if not 0 <= rule.delay_s <= rules.MAX_DELAY_S:
+            problems[f"rules.{number}.delay_s"] = f"0 to {rules.MAX_DELAY_S} seconds"
+        if problems or method is None:
+            continue
+        rows.append(
+            NotificationRule(
+                user=user,
+                urgency=rule.urgency,
+                position=position[rule.urgency],
+                delay_s=rule.delay_s,
+                contact_method=method,
+            )
+        )
+        position[rule.urgency] += 1
+    if problems:
+        raise Invalid("These notification rules cannot be kept.", problems)
+    user.notification_rules.all().delete()
+    return NotificationRule.objects.bulk_create(rows)
+
+
+def rules_as_text(user: User) -> list[str]:
+    """A person's rules as short lines without addresses, for comparison and audit."""
+    rows = user.notification_rules.select_related("contact_method").order_by("urgency", "position")
+    return [
+        f"{row.urgency} after {row.delay_s} s: {row.contact_method.channel} {row.contact_method_id}" for row in rows
+    ]
+
+
+def _check(spec: ContactMethodSpec) -> None:
+    if problems := rules.check_contact_method(spec, channel_names()):
+        raise Invalid("This contact method cannot be kept.", problems)
+
+
+def _address(spec: ContactMethodSpec) -> str:
+    return spec.address.strip()
+
+
+def _lock(method_id: int) -> ContactMethod:
+    method = ContactMethod.objects.select_for_update(of=("self",)).select_related("user").filter(pk=method_id).first()
+    if method is None:
+        raise NotFound("There is no such contact method.")
+    return method
+
+
+def _insert(user: User, spec: ContactMethodSpec) -> ContactMethod:
+    return ContactMethod.objects.create(
+        user=user,
+        channel=spec.channel,
+        address=_address(spec),
+        label=spec.label.strip(),
+        config=spec.config,
+        secret=secrets.encrypt(spec.secret) if spec.secret else "",
+    )
+
+
+def _apply(method: ContactMethod, spec: ContactMethodSpec) -> bool:
+    """Save what differs; whether anything did. A changed address or channel has to be proved again."""
+    fields: dict[str, object] = {}
+    if (method.channel, method.address) != (spec.channel, _address(spec)):
+        fields |= {
+            "channel": spec.channel,
+            "address": _address(spec),
+            "verified_at": None,
+            "disabled_at": None,
+            "disabled_reason": "",
+        }
+    if method.label != spec.label.strip():
+        fields["label"] = spec.label.strip()
+    if method.config != spec.config:
+        fields["config"] = spec.config
+    if spec.secret is not None and (not method.secret or secrets.decrypt(method.secret) != spec.secret):
+        fields["secret"] = secrets.encrypt(spec.secret) if spec.secret else ""
+    for name, value in fields.items():
+        setattr(method, name, value)
+    if fields:
+        method.save(update_fields=list(fields))
+    return bool(fields)
+
+
+def _stamp(ids: Iterable[int], actor: Actor, verb: str, reason: str = "") -> int:
+    with transaction.atomic():
+        found = list(
+            ContactMethod.objects.select_for_update(of=("self",)).filter(pk__in=list(ids)).select_related("user")
+        )
+        moment = clock.now()
+        for method in found:
+            rules.require_edit_person(actor, method.user_id)
+            if verb == "verified":
+                method.verified_at, method.disabled_at, method.disabled_reason = moment, None, ""
+            else:
+                method.disabled_at, method.disabled_reason = moment, reason
+            method.save(update_fields=["verified_at", "disabled_at", "disabled_reason"])
+            name = f"{method.user.email}: {method.channel}"
+            audit.record(actor, verb, "contact method", method.pk, name, None, {"reason": reason} if reason else None)
+    return len(found)

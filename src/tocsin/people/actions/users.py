@@ -1,0 +1,187 @@
+"""People come, change and go."""
+
+from collections.abc import Iterable
+
+from django.apps import apps
+from django.db import transaction
+
+from tocsin.people import rules
+from tocsin.people.actions.contact_methods import channel_names, lock_user, rules_as_text, sync, write_rules
+from tocsin.people.models import User
+from tocsin.people.rules import ContactMethodSpec, Deed, UserSpec, require
+from tocsin.platform import audit, clock
+from tocsin.platform.actor import Actor
+from tocsin.platform.errors import Conflict, Forbidden, Invalid
+
+THEMES = ("system", "light", "dark", "contrast")
+
+
+def save_user(spec: UserSpec, *, actor: Actor, id: int | None = None) -> User:
+    """Add a person, or change the one with this ``id``.
+
+    A new person whose contact methods are not given is reached by e-mail; one whose rules are not given gets the
+    default ones. People may change their own name, zone and how they are reached; the rest needs an administrator.
+    Raises Forbidden, NotFound, Invalid (field names of the spec), Conflict when the address is taken, or when the last
+    administrator would go.
+    """
+    if id is None:
+        require(actor, Deed.ADMINISTER)
+    else:
+        rules.require_edit_person(actor, id)
+    if problems := rules.check_user(spec, channel_names()):
+        raise Invalid("This person cannot be kept.", problems)
+    email = spec.email.strip().lower()
+    with transaction.atomic():
+        user = User(created_at=clock.now()) if id is None else lock_user(id)
+        taken = User.objects.filter(email__iexact=email)
+        if (taken if id is None else taken.exclude(pk=id)).exists():
+            raise Conflict("Somebody with this e-mail address exists already.", {"email": "an address not yet in use"})
+        wanted: dict[str, object] = {
+            "email": email,
+            "name": spec.name.strip(),
+            "zone": spec.zone,
+            "role": spec.role,
+            "is_active": spec.active,
+            "manager_id": _manager(spec.manager, id),
+        }
+        before = _facts(user) if id is not None else None
+        changed = {name: value for name, value in wanted.items() if id is None or getattr(user, name) != value}
+        if id is not None and changed.keys() - {"name", "zone"} and not rules.may(actor, Deed.ADMINISTER):
+            raise Forbidden("Only an administrator may change e-mail address, role, manager or access of a person.")
+        if user.pk and user.role == "admin" and user.is_active and (spec.role != "admin" or not spec.active):
+            _keep_an_admin(without=[user.pk])
+        for name, value in changed.items():
+            setattr(user, name, value)
+        if id is None:
+            user.set_unusable_password()
+            user.save()
+        elif changed:
+            user.save(update_fields=list(changed))
+        moved = _reach(user, spec, new=id is None)
+        if id is None or changed or moved:
+            audit.record(actor, "created" if id is None else "changed", "user", user.pk, email, before, _facts(user))
+    return user
+
+
+def set_active(ids: Iterable[int], active: bool, *, actor: Actor) -> int:
+    """Let people in, or out: somebody inactive cannot sign in and their tokens stop. How many changed.
+
+    Raises Forbidden, Conflict when no administrator would be left.
+    """
+    require(actor, Deed.ADMINISTER)
+    with transaction.atomic():
+        found = list(User.objects.select_for_update().filter(pk__in=list(ids)).exclude(is_active=active))
+        if not active:
+            _keep_an_admin(without=[user.pk for user in found])
+        for user in found:
+            user.is_active = active
+            user.save(update_fields=["is_active"])
+            audit.record(actor, "changed", "user", user.pk, user.email, {"active": not active}, {"active": active})
+    return len(found)
+
+
+def set_theme(user_id: int, theme: str, *, actor: Actor) -> None:
+    """How the pages look for this person. Raises Invalid, Forbidden, NotFound."""
+    if theme not in THEMES:
+        raise Invalid("There is no such theme.", {"theme": rules.one_of(THEMES)})
+    rules.require_edit_person(actor, user_id)
+    with transaction.atomic():
+        user = lock_user(user_id)
+        user.theme = theme
+        user.save(update_fields=["theme"])
+
+
+def delete_users(ids: Iterable[int], *, actor: Actor) -> int:
+    """Remove people for good; how many were removed. Their name stays in timelines and the audit.
+
+    Raises Forbidden; Conflict, before anybody is removed, when somebody is still in a rota, named by a policy or
+    assigned to an open incident, or when no administrator would be left.
+    """
+    require(actor, Deed.ADMINISTER)
+    with transaction.atomic():
+        found = list(User.objects.select_for_update().filter(pk__in=list(ids)))
+        if any(actor.user_id == user.pk for user in found):
+            raise Conflict("You cannot delete yourself.")
+        problems = {user.email: text for user in found if (text := _needed_by(user))}
+        if problems:
+            raise Conflict("Somebody still depends on these people; take them out there first.", problems)
+        _keep_an_admin(without=[user.pk for user in found])
+        for user in found:
+            audit.record(actor, "deleted", "user", user.pk, user.email, _facts(user))
+            user.delete()
+    return len(found)
+
+
+def _manager(email: str, user_id: int | None) -> int | None:
+    if not email.strip():
+        return None
+    manager = User.objects.filter(email__iexact=email.strip()).first()
+    if manager is None:
+        raise Invalid("This person cannot be kept.", {"manager": "the e-mail address of somebody known here"})
+    # a chain of managers that bites its own tail would make an escalation to managers run for ever
+    above: User | None = manager
+    for _ in range(100):
+        if above is None:
+            break
+        if above.pk == user_id:
+            raise Invalid("This person cannot be kept.", {"manager": "nobody who reports to this person"})
+        above = above.manager
+    return manager.pk
+
+
+def _reach(user: User, spec: UserSpec, *, new: bool) -> bool:
+    """Contact methods and rules as the spec wants them; whether anything changed."""
+    methods = spec.contact_methods
+    if methods is None and new:
+        methods = [ContactMethodSpec(channel="email", address=user.email)]
+    rules_before = rules_as_text(user)
+    changed = sync(user, methods) if methods is not None else False
+    if spec.rules is not None:
+        have = [
+            (row.urgency, row.delay_s, row.contact_method.channel, row.contact_method.address)
+            for row in user.notification_rules.select_related("contact_method").order_by("urgency", "position")
+        ]
+        want = sorted(
+            ((rule.urgency, rule.delay_s, rule.channel, rule.address.strip()) for rule in spec.rules),
+            key=lambda row: row[0],
+        )
+        if have != want:
+            write_rules(user, spec.rules)
+    elif methods and not user.notification_rules.exists():
+        write_rules(user, rules.default_rules([(m.channel, m.address) for m in user.contact_methods.all()]))
+    return changed or rules_as_text(user) != rules_before
+
+
+def _facts(user: User) -> dict[str, object]:
+    """What the audit keeps of a person: no addresses beyond the e-mail they sign in with."""
+    return {
+        "email": user.email,
+        "name": user.name,
+        "zone": user.zone,
+        "role": user.role,
+        "active": user.is_active,
+        "manager": user.manager_id,
+        "contact_methods": sorted(user.contact_methods.values_list("channel", flat=True)) if user.pk else [],
+        "rules": rules_as_text(user) if user.pk else [],
+    }
+
+
+def _keep_an_admin(without: list[int]) -> None:
+    admins = set(User.objects.select_for_update().filter(role="admin", is_active=True).values_list("pk", flat=True))
+    if admins and not admins - set(without):
+        raise Conflict("At least one active administrator must remain.")
+
+
+def _needed_by(user: User) -> str:
+    """Who would miss this person, or an empty text. Rooms above are asked through relations, not imported."""
+    layer = user.layer_memberships.select_related("layer__schedule").first()
+    if layer is not None:
+        return f"in the rota of the schedule {layer.layer.schedule.name}"
+    target = [{"kind": "user", "id": user.pk}]
+    step = apps.get_model("escalation", "PolicyStep").objects.filter(targets__contains=target).first()
+    policy = step.policy if step else None
+    policy = policy or apps.get_model("escalation", "Policy").objects.filter(fallback__contains=target).first()
+    if policy is not None:
+        return f"named by the policy {policy.name}"
+    incident = user.assigned_incidents.filter(state__in=["triggered", "acknowledged", "mitigated"]).first()
+    return f"assigned to INC-{incident.pk}" if incident is not None else ""
