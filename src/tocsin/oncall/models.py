@@ -24,7 +24,9 @@ class Layer(models.Model):
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="layers")
     position = models.SmallIntegerField()
     name = models.CharField(max_length=120)
-    unit = models.CharField(max_length=5, choices=[("hour", "Hours"), ("day", "Days"), ("week", "Weeks")])
+    unit = models.CharField(
+        max_length=5, choices=[("hour", "Hours"), ("day", "Days"), ("week", "Weeks"), ("month", "Months")]
+    )
     length = models.SmallIntegerField(default=1, help_text="a turn is this many units")
     anchor = models.DateTimeField(help_text="start of the first person's first turn; its local time is the hand-off")
     starts_at = models.DateTimeField(null=True, blank=True)

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('position', models.SmallIntegerField()),
                 ('name', models.CharField(max_length=120)),
-                ('unit', models.CharField(choices=[('hour', 'Hours'), ('day', 'Days'), ('week', 'Weeks')], max_length=5)),
+                ('unit', models.CharField(choices=[('hour', 'Hours'), ('day', 'Days'), ('week', 'Weeks'), ('month', 'Months')], max_length=5)),
                 ('length', models.SmallIntegerField(default=1, help_text='a turn is this many units')),
                 ('anchor', models.DateTimeField(help_text="start of the first person's first turn; its local time is the hand-off")),
                 ('starts_at', models.DateTimeField(blank=True, null=True)),

@@ -16,22 +16,41 @@ from tocsin.oncall.rules.calculator import (
     oncall_at,
     rendered,
 )
-from tocsin.oncall.rules.wallclock import known_zone
+from tocsin.oncall.rules.wallclock import known_zone, local_instant
+from tocsin.oncall.rules.writing import (
+    LayerSpec,
+    OverrideSpec,
+    RestrictionSpec,
+    ScheduleSpec,
+    clock_text,
+    minutes,
+    problems,
+    restriction,
+)
 
 __all__ = [
     "ALL_DAYS",
     "HORIZON",
     "UNITS",
     "Layer",
+    "LayerSpec",
     "Override",
+    "OverrideSpec",
     "Restriction",
+    "RestrictionSpec",
     "Schedule",
+    "ScheduleSpec",
     "Shift",
     "Unit",
+    "clock_text",
     "final_schedule",
     "gaps",
     "known_zone",
+    "local_instant",
+    "minutes",
     "next_change",
     "oncall_at",
+    "problems",
     "rendered",
+    "restriction",
 ]

@@ -121,3 +121,10 @@ def instants(name: str, locals_: Sequence[int]) -> list[int]:
         if done == count:
             break
     return result
+
+
+def local_instant(name: str, at: datetime) -> datetime:
+    """A moment as written: with an offset it is that moment, without one it is local time of the zone."""
+    if at.tzinfo is not None:
+        return at.astimezone(UTC)
+    return from_us(instants(name, [to_us(at.replace(tzinfo=UTC))])[0])

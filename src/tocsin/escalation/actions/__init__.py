@@ -1,0 +1,1 @@
+"""Every write of escalation: ``policies`` (what should happen) and ``runs`` (what does)."""

@@ -1,0 +1,274 @@
+"""Policies as the pure rules want them, and who their targets are: in bulk, few queries however many runs are due."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from tocsin.escalation import models
+from tocsin.escalation.rules import (
+    NotifyRule,
+    PolicySnapshot,
+    PolicySpec,
+    Resolve,
+    Resolved,
+    Step,
+    StepSpec,
+    Target,
+    Urgency,
+)
+from tocsin.oncall import queries as oncall
+from tocsin.oncall import rules as oncall_rules
+from tocsin.oncall.models import Schedule
+from tocsin.people.models import ContactMethod, Membership, NotificationRule, Team, User
+from tocsin.people.rules import Deed, require
+from tocsin.platform.actor import Actor
+from tocsin.platform.errors import NotFound
+
+URGENCIES: tuple[Urgency, ...] = ("high", "low")
+_AROUND = timedelta(days=60)
+
+
+def policies(actor: Actor, q: str = "", team_ids: Iterable[int] = ()) -> QuerySet[models.Policy]:
+    """Policies that the actor may see, by name, with their steps; ``q`` is looked for in the name."""
+    require(actor, Deed.READ)
+    found = models.Policy.objects.select_related("team").prefetch_related("steps").order_by("name")
+    if q:
+        found = found.filter(Q(name__icontains=q) | Q(slug__icontains=q))
+    return found.filter(team_id__in=list(team_ids)) if team_ids else found
+
+
+def policy(actor: Actor, key: int | str) -> models.Policy:
+    """One policy by id, slug or name. Raises NotFound."""
+    text = str(key)
+    by = Q(slug__iexact=text) | Q(name__iexact=text)
+    if text.isdecimal() and len(text) < 10:
+        by |= Q(pk=int(text))
+    found = list(policies(actor).filter(by))
+    exact = [p for p in found if isinstance(key, int) and p.pk == key] or found
+    if not exact:
+        raise NotFound(f"There is no policy {text!r}.")
+    return exact[0]
+
+
+def snapshot(policy_ids: Iterable[int]) -> dict[int, PolicySnapshot]:
+    """Policies as they are now, by id, with the names of their targets; at most five queries."""
+    rows = list(models.Policy.objects.filter(pk__in=set(policy_ids)))
+    if not rows:
+        return {}
+    steps: dict[int, list[models.PolicyStep]] = defaultdict(list)
+    for step in models.PolicyStep.objects.filter(policy__in=rows).order_by("policy_id", "position"):
+        steps[step.policy_id].append(step)
+    raw = [target for row in rows for target in row.fallback]
+    raw += [target for row in rows for step in steps[row.pk] for target in step.targets]
+    named = names(Target.from_json(target) for target in raw)
+
+    def targets(stored: Iterable[dict[str, Any]]) -> tuple[Target, ...]:
+        return tuple(Target(t["kind"], t["id"], named.get((t["kind"], t["id"]), "")) for t in stored)
+
+    return {
+        row.pk: PolicySnapshot(
+            policy_id=row.pk,
+            name=row.name,
+            version=row.version,
+            steps=tuple(Step(targets(step.targets), step.wait_s) for step in steps[row.pk]),
+            repeats=row.repeats,
+            ack_timeout_s=row.ack_timeout_s,
+            fallback=targets(row.fallback),
+        )
+        for row in rows
+    }
+
+
+def names(targets: Iterable[Target]) -> dict[tuple[str, int], str]:
+    """What targets are called, by (kind, id); at most three queries."""
+    ids: dict[str, set[int]] = defaultdict(set)
+    for target in targets:
+        ids[target.kind].add(target.id)
+    found: dict[tuple[str, int], str] = {}
+    if ids["user"]:
+        users = User.objects.filter(pk__in=ids["user"]).values_list("pk", "name")
+        found |= {("user", pk): name for pk, name in users}
+    if ids["schedule"]:
+        schedules = Schedule.objects.filter(pk__in=ids["schedule"]).values_list("pk", "name")
+        found |= {("schedule", pk): name for pk, name in schedules}
+    if ids["team"]:
+        teams = Team.objects.filter(pk__in=ids["team"]).values_list("pk", "name")
+        found |= {("team", pk): name for pk, name in teams}
+    return found
+
+
+class Resolver:
+    """Who a target is at a moment, from what was loaded; callable as ``escalation.rules.Resolve``.
+
+    Remembers the answer for each schedule until its next change, so that thousands of runs that are due together ask
+    the calculator once for each schedule.
+    """
+
+    def __init__(
+        self,
+        schedules: dict[int, oncall_rules.Schedule],
+        teams: dict[int, list[tuple[int, str, str]]],
+        users: set[int],
+    ) -> None:
+        self._schedules = schedules
+        self._teams = teams
+        self._users = users
+        self._known: dict[int, tuple[datetime, datetime, list[Resolved]]] = {}
+
+    def __call__(self, target: Target, at: datetime) -> Sequence[Resolved]:
+        if target.kind == "user":
+            return [Resolved(target.id, {"kind": "user"})] if target.id in self._users else []
+        if target.kind == "team":
+            return [
+                Resolved(user_id, {"kind": "team", "team_id": target.id, "team": team, "role": role})
+                for user_id, team, role in self._teams.get(target.id, ())
+                if user_id in self._users
+            ]
+        return self._on_call(target.id, at)
+
+    def _on_call(self, schedule_id: int, at: datetime) -> list[Resolved]:
+        known = self._known.get(schedule_id)
+        if known and known[0] <= at < known[1]:
+            return known[2]
+        schedule = self._schedules.get(schedule_id)
+        if schedule is None:
+            return []
+        shifts = oncall_rules.oncall_at(schedule, at)
+        found = [
+            Resolved(shift.user_id, oncall.via(schedule, shift)) for shift in shifts if shift.user_id in self._users
+        ]
+        begin, end = (shifts[0].start, shifts[0].end) if shifts else (at, at + timedelta(microseconds=1))
+        self._known[schedule_id] = (begin, end, found)
+        return found
+
+
+def resolver(
+    schedule_ids: Iterable[int], team_ids: Iterable[int], at: datetime, until: datetime | None = None
+) -> Resolver:
+    """A resolver for these schedules and teams and for all active people, good from ``at`` to ``until`` (or a while).
+
+    Six queries however many.
+    """
+    teams: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
+    wanted = set(team_ids)
+    if wanted:
+        members = Membership.objects.filter(team_id__in=wanted).order_by("id")
+        for team_id, user_id, team, role in members.values_list("team_id", "user_id", "team__name", "role"):
+            teams[team_id].append((user_id, team, role))
+    schedules = oncall.load(schedule_ids, at - _AROUND, (until or at) + _AROUND)
+    return Resolver(schedules, dict(teams), everybody())
+
+
+def resolver_for(snapshots: Iterable[PolicySnapshot], at: datetime, until: datetime | None = None) -> Resolver:
+    """A resolver that knows every target of these policies."""
+    of = list(snapshots)
+    schedule_ids = set[int]().union(*(one.ids("schedule") for one in of))
+    team_ids = set[int]().union(*(one.ids("team") for one in of))
+    return resolver(schedule_ids, team_ids, at, until)
+
+
+def everybody() -> set[int]:
+    """Ids of the people who can be paged at all: the active ones."""
+    return set(User.objects.filter(is_active=True).values_list("pk", flat=True))
+
+
+def notify_rules(user_ids: Iterable[int]) -> dict[int, list[NotifyRule]]:
+    """How people want to be reached, by person, both urgencies; two queries.
+
+    Every contact method that no rule of theirs for an urgency names follows as an implicit rule, which
+    ``notifications`` uses when nothing else is left. A contact method that is disabled is not usable.
+    """
+    wanted = set(user_ids)
+    found: dict[int, list[NotifyRule]] = {user_id: [] for user_id in wanted}
+    methods: dict[int, ContactMethod] = {m.pk: m for m in ContactMethod.objects.filter(user_id__in=wanted)}
+    ruled: set[tuple[Urgency, int]] = set()
+    for rule in NotificationRule.objects.filter(user_id__in=wanted).order_by("user_id", "delay_s", "position"):
+        method = methods.get(rule.contact_method_id)
+        if method is None or method.user_id != rule.user_id:
+            continue
+        urgency: Urgency = "low" if rule.urgency == "low" else "high"
+        ruled.add((urgency, method.pk))
+        found[rule.user_id].append(_notify_rule(method, urgency, rule.position, rule.delay_s))
+    for method in methods.values():
+        for urgency in URGENCIES:
+            if (urgency, method.pk) not in ruled:
+                position = len(found[method.user_id])
+                found[method.user_id].append(_notify_rule(method, urgency, position, 0, implicit=True))
+    return found
+
+
+def _notify_rule(
+    method: ContactMethod, urgency: Urgency, position: int, delay_s: int, *, implicit: bool = False
+) -> NotifyRule:
+    return NotifyRule(
+        position=position,
+        delay_s=delay_s,
+        contact_method_id=method.pk,
+        channel=method.channel,
+        usable=method.disabled_at is None,
+        urgency=urgency,
+        implicit=implicit,
+        address=method.address,
+        label=method.label,
+    )
+
+
+def export_policies(ids: Iterable[int] | None = None) -> list[PolicySpec]:
+    """All policies, or these, as people write them. A target that no longer exists is left out."""
+    rows = models.Policy.objects.select_related("team").prefetch_related("steps").order_by("name")
+    if ids is not None:
+        rows = rows.filter(pk__in=list(ids))
+    found = list(rows)
+    keys = _keys(
+        [t for row in found for t in row.fallback] + [t for row in found for s in row.steps.all() for t in s.targets]
+    )
+
+    def written(targets: Iterable[dict[str, Any]]) -> list[str]:
+        return [keys[t["kind"], t["id"]] for t in targets if (t["kind"], t["id"]) in keys]
+
+    return [
+        PolicySpec(
+            name=row.name,
+            slug=row.slug,
+            team=row.team.slug if row.team else "",
+            description=row.description,
+            repeats=row.repeats,
+            ack_timeout_s=row.ack_timeout_s,
+            steps=[StepSpec(targets=written(step.targets), wait_s=step.wait_s) for step in row.steps.all()],
+            fallback=written(row.fallback),
+        )
+        for row in found
+    ]
+
+
+def _keys(targets: Iterable[dict[str, Any]]) -> dict[tuple[str, int], str]:
+    """(kind, id) -> ``kind:natural key``."""
+    ids: dict[str, set[int]] = defaultdict(set)
+    for target in targets:
+        ids[target["kind"]].add(target["id"])
+    users = User.objects.filter(pk__in=ids["user"]).values_list("pk", "email")
+    schedules = Schedule.objects.filter(pk__in=ids["schedule"]).values_list("pk", "slug")
+    teams = Team.objects.filter(pk__in=ids["team"]).values_list("pk", "slug")
+    return {
+        **{("user", pk): f"user:{key}" for pk, key in users},
+        **{("schedule", pk): f"schedule:{key}" for pk, key in schedules},
+        **{("team", pk): f"team:{key}" for pk, key in teams},
+    }
+
+
+__all__ = [
+    "Resolve",
+    "Resolver",
+    "everybody",
+    "export_policies",
+    "names",
+    "notify_rules",
+    "policies",
+    "policy",
+    "resolver",
+    "resolver_for",
+    "snapshot",
+]
