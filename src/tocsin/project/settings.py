@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "tocsin.web.middleware.ActorMiddleware",
+    "tocsin.web.middleware.TroubleMiddleware",
 ]
 
 TEMPLATES = [
@@ -126,6 +127,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = TOCSIN.public_url.startswith("https://")
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "tocsin.web.pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [TOCSIN.public_url]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

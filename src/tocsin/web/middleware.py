@@ -1,13 +1,15 @@
 """Middleware of every page: who asks, through which proxy, and what the browser may run."""
 
+import json
 import secrets
 from collections.abc import Callable
 from ipaddress import ip_address
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from tocsin.people import queries as people
+from tocsin.platform.errors import TocsinError
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -73,3 +75,46 @@ class ActorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request.actor = people.actor_of(request.user) if request.user.is_authenticated else None  # type: ignore[attr-defined]
         return self.get_response(request)
+
+
+class TroubleMiddleware:
+    """Tell a person what went wrong with what they asked: a page, or a short note when a script asked for a part.
+
+    ``/api/`` answers for itself.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, TocsinError) or request.path.startswith("/api/"):
+            return None
+        from tocsin.web.shortcuts import page  # it needs the models, which load after the middleware
+
+        if request.method == "POST" and request.headers.get("HX-Request"):
+            # what the person sees stays as it is; the note says why nothing changed
+            response = HttpResponse(status=exception.status)
+            response.headers["HX-Reswap"] = "none"
+            response.headers["HX-Push-Url"] = "false"
+            response.headers["HX-Trigger"] = json.dumps({"tocsin:trouble": {"message": str(exception)}})
+            return response
+        titles = {
+            403: "You may not do this",
+            404: "Not found",
+            409: "That is not possible now",
+            422: "Something is not right",
+        }
+        return page(
+            request,
+            "web/trouble.html",
+            {
+                "title": titles.get(exception.status, "That did not work"),
+                "message": exception.message,
+                "problems": list(exception.problems.items()),
+                "back": request.headers.get("Referer", ""),
+            },
+            status=exception.status,
+        )
