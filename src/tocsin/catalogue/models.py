@@ -22,7 +22,9 @@ class Service(models.Model):
     )
     # {"by": "service" | "alert" | "fields" | "dependency", "fields": [...], "window_s": 0}; see triage.rules.Grouping
     grouping = models.JSONField(default=dict, blank=True)
-    auto_resolve_s = models.IntegerField(null=True, blank=True, help_text="resolve an incident nobody touches after this")
+    auto_resolve_s = models.IntegerField(
+        null=True, blank=True, help_text="resolve an incident nobody touches after this"
+    )
     enabled = models.BooleanField(default=True)
     runbook_url = models.URLField(max_length=1000, blank=True)
     created_at = models.DateTimeField()

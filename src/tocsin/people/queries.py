@@ -1,5 +1,6 @@
 """What others may read of people."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db.models import Q, QuerySet
@@ -45,6 +46,11 @@ def authenticate_token(token: str) -> Actor | None:
         stale = Q(last_used_at=None) | Q(last_used_at__lte=moment - USED_EVERY)
         ApiToken.objects.filter(stale, pk=row.pk).update(last_used_at=moment)
     return actor_of(row.user, kind="token", scopes=frozenset(row.scopes))
+
+
+def names(user_ids: Iterable[int]) -> dict[int, str]:
+    """Names of active people by id; others are left out."""
+    return dict(User.objects.filter(pk__in=list(user_ids), is_active=True).values_list("pk", "name"))
 
 
 def users(actor: Actor, q: str = "", *, team: str = "", active: bool | None = None) -> QuerySet[User]:
