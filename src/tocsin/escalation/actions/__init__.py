@@ -1,1 +1,1 @@
-"""Every write of escalation: ``policies`` (what should happen) and ``runs`` (what does)."""
+"""Every write of escalation: policies (what people configure) and runs (policies at work)."""

@@ -11,15 +11,22 @@ from tocsin.escalation.queries.policies import (
     resolver_for,
     snapshot,
 )
+from tocsin.escalation.queries.runs import Next, pages, runs, snapshots_of_services, what_next, why_page
 
 __all__ = [
+    "Next",
     "everybody",
     "export_policies",
     "names",
     "notify_rules",
+    "pages",
     "policies",
     "policy",
     "resolver",
     "resolver_for",
+    "runs",
     "snapshot",
+    "snapshots_of_services",
+    "what_next",
+    "why_page",
 ]

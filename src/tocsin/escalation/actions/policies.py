@@ -1,0 +1,142 @@
+"""Writing policies down. A running page never changes by it: runs carry their own snapshot."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.text import slugify
+
+from tocsin.escalation import queries, rules
+from tocsin.escalation.models import Policy, PolicyStep
+from tocsin.escalation.rules import PolicySpec, StepSpec
+from tocsin.oncall.models import Schedule
+from tocsin.people.models import Team, User
+from tocsin.people.rules import Deed, require
+from tocsin.platform import audit
+from tocsin.platform.actor import Actor
+from tocsin.platform.errors import Conflict, Invalid, NotFound
+
+Targets = list[dict[str, Any]]
+REFUSED = "This policy cannot be kept."
+
+
+def save_policy(spec: PolicySpec, *, actor: Actor, id: int | None = None) -> Policy:
+    """Add a policy, or make the one with this ``id`` as written. The slug is made from the name when empty.
+
+    A change makes ``version`` one more; saving what is there already changes nothing and is not audited.
+    Raises Forbidden, NotFound, Invalid, Conflict.
+    """
+    with transaction.atomic():
+        row = Policy() if id is None else _lock(id)
+        if id is not None:
+            require(actor, Deed.CONFIGURE, row.team_id)
+        team = _team(spec.team)
+        require(actor, Deed.CONFIGURE, team.pk if team else None)
+        if problems := rules.problems(spec):
+            raise Invalid(REFUSED, problems)
+        slug = spec.slug or row.slug or slugify(spec.name)[:120].strip("-")
+        _free(spec.name.strip(), slug, row.pk)
+        steps, fallback = _resolved(spec)
+        before = None if id is None else _facts(row.pk)
+        row.name, row.slug, row.team, row.description = spec.name.strip(), slug, team, spec.description.strip()
+        row.repeats, row.ack_timeout_s, row.fallback = spec.repeats, spec.ack_timeout_s, fallback
+        row.save()
+        row.steps.all().delete()
+        PolicyStep.objects.bulk_create(
+            PolicyStep(policy=row, position=position, targets=targets, wait_s=step.wait_s)
+            for position, (step, targets) in enumerate(steps)
+        )
+        after = _facts(row.pk)
+        if before != after:
+            if id is not None:
+                row.version += 1
+                row.save(update_fields=["version"])
+            audit.record(actor, "created" if id is None else "changed", "policy", row.pk, row.name, before, after)
+    return row
+
+
+def delete_policies(ids: Iterable[int], *, actor: Actor) -> int:
+    """Remove policies; how many were removed. Runs that are under way carry their snapshot and go on.
+
+    Raises Forbidden; Conflict, before any is removed, when a service still uses one.
+    """
+    with transaction.atomic():
+        found = list(Policy.objects.select_for_update(of=("self",)).filter(pk__in=list(ids)).order_by("pk"))
+        for row in found:
+            require(actor, Deed.CONFIGURE, row.team_id)
+        used = {row.slug: list(row.services.order_by("name").values_list("name", flat=True)[:5]) for row in found}
+        if problems := {slug: f"used by {', '.join(names)}" for slug, names in used.items() if names}:
+            raise Conflict("Services still use these policies; give them another one first.", problems)
+        for row in found:
+            audit.record(actor, "deleted", "policy", row.pk, row.name, before=_facts(row.pk))
+            row.delete()
+    return len(found)
+
+
+def _lock(policy_id: int) -> Policy:
+    row = Policy.objects.select_for_update(of=("self",)).filter(pk=policy_id).first()
+    if row is None:
+        raise NotFound("There is no such policy.")
+    return row
+
+
+def _team(slug: str) -> Team | None:
+    if not slug.strip():
+        return None
+    team = Team.objects.filter(Q(slug__iexact=slug.strip()) | Q(name__iexact=slug.strip())).order_by("pk").first()
+    if team is None:
+        raise Invalid(REFUSED, {"team": "the slug of a team, or empty"})
+    return team
+
+
+def _free(name: str, slug: str, pk: int | None) -> None:
+    if not slug:
+        raise Invalid(REFUSED, {"slug": "small letters, digits, hyphens and underscores"})
+    others = Policy.objects.exclude(pk=pk or 0)
+    taken = {}
+    if others.filter(name=name).exists():
+        taken["name"] = "one not yet in use"
+    if others.filter(slug=slug).exists():
+        taken["slug"] = "one not yet in use"
+    if taken:
+        raise Conflict("There is such a policy already.", taken)
+
+
+def _resolved(spec: PolicySpec) -> tuple[list[tuple[StepSpec, Targets]], Targets]:
+    """Steps and fallback with ids instead of natural keys. Raises Invalid that names every target nobody knows."""
+    keys = [rules.split_target(text) for text in (*spec.fallback, *(t for step in spec.steps for t in step.targets))]
+    emails = [key for kind, key in keys if kind == "user"]
+    schedules = [key for kind, key in keys if kind == "schedule"]
+    teams = [key for kind, key in keys if kind == "team"]
+    ids: dict[tuple[str, str], int] = {}
+    for email, pk in User.objects.filter(email__in=emails).values_list("email", "pk"):
+        ids["user", email.lower()] = pk
+    for slug, pk in Schedule.objects.filter(slug__in=schedules).values_list("slug", "pk"):
+        ids["schedule", slug.lower()] = pk
+    for slug, pk in Team.objects.filter(slug__in=teams).values_list("slug", "pk"):
+        ids["team", slug.lower()] = pk
+    known = {"user": "the e-mail address of somebody known here", "schedule": "the slug of a schedule",
+             "team": "the slug of a team"}  # fmt: skip
+    problems: dict[str, str] = {}
+
+    def found(where: str, texts: Sequence[str]) -> Targets:
+        targets: Targets = []
+        for index, text in enumerate(texts):
+            kind, key = rules.split_target(text)
+            if (kind, key) in ids:
+                targets.append({"kind": kind, "id": ids[kind, key]})
+            else:
+                problems[f"{where}.{index}"] = f"{kind}: and {known[kind]}"
+        return targets
+
+    steps = [(step, found(f"steps.{index}.targets", step.targets)) for index, step in enumerate(spec.steps)]
+    fallback = found("fallback", spec.fallback)
+    if problems:
+        raise Invalid(REFUSED, problems)
+    return steps, fallback
+
+
+def _facts(policy_id: int) -> dict[str, Any]:
+    return asdict(queries.export_policies([policy_id])[0])

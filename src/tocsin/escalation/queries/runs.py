@@ -1,0 +1,118 @@
+"""What others may read of runs and pages."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from tocsin.catalogue.models import Service
+from tocsin.escalation import rules
+from tocsin.escalation.models import Page, Run
+from tocsin.escalation.queries import policies
+from tocsin.people.models import Membership, User
+from tocsin.people.rules import Deed, require
+from tocsin.platform.actor import Actor
+
+
+def snapshots_of_services(service_ids: Iterable[int]) -> dict[int, rules.PolicySnapshot]:
+    """The policy of each service as it is now, never without somebody to fall back on.
+
+    A policy without a fallback, and a service without a policy, fall back on the owning team, and without one on the
+    administrators: nobody on call is never silence.
+    """
+    services = list(Service.objects.filter(pk__in=set(service_ids)).select_related("team"))
+    snapshots = policies.snapshot({service.policy_id for service in services if service.policy_id})
+    bare = [s for s in services if s.policy_id is None or not snapshots[s.policy_id].fallback]
+    manned = set(
+        Membership.objects.filter(team_id__in={s.team_id for s in bare if s.team_id}, user__is_active=True)
+        .values_list("team_id", flat=True)
+        .distinct()
+    )
+    admins: tuple[rules.Target, ...] = ()
+    if any(s.team_id not in manned for s in bare):
+        rows = User.objects.filter(role="admin", is_active=True).order_by("id").values_list("pk", "name")
+        admins = tuple(rules.Target("user", key, name) for key, name in rows)
+    found = {}
+    for service in services:
+        snapshot = (
+            snapshots[service.policy_id] if service.policy_id else rules.PolicySnapshot(None, "no policy", 0, steps=())
+        )
+        if not snapshot.fallback:
+            own = service.team if service.team_id in manned else None
+            fallback = (rules.Target("team", own.pk, own.name),) if own else admins
+            snapshot = replace(snapshot, fallback=fallback)
+        found[service.pk] = snapshot
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What a run does next: ``kind`` page, wake (an acknowledgement or a snooze runs out) or nothing."""
+
+    kind: str
+    at: datetime | None
+    text: str
+    ahead: tuple[rules.Ahead, ...] = ()
+    people: tuple[tuple[int, str], ...] = ()
+
+
+def what_next(actor: Actor, incident_id: int, now: datetime) -> Next:
+    """What happens next with an incident if nobody does anything, and when; who would be paged as things stand."""
+    require(actor, Deed.READ)
+    run = Run.objects.filter(incident_id=incident_id, state="waiting").first()
+    if run is None or run.due_at is None:
+        last = Run.objects.filter(incident_id=incident_id).order_by("-id").first()
+        return Next("nothing", None, last.reason if last else "")
+    if run.purpose != "escalate":
+        text = "The snooze ends" if run.purpose == "snooze" else "The acknowledgement runs out"
+        return Next("wake", run.due_at, f"{text}; the incident pages again from the first step.")
+    snapshot = rules.PolicySnapshot.from_json(run.snapshot)
+    state = rules.RunState(run.step, run.loop)
+    due_in = max(int((run.due_at - now).total_seconds()), 0)
+    ahead = tuple(rules.preview(snapshot, state, due_in, limit=6))
+    resolve = policies.resolver_for([snapshot], run.due_at)
+    plan = rules.plan(snapshot, state, resolve, run.due_at)
+    ids = [page.user_id for page in plan.pages if page.user_id is not None]
+    names = dict(User.objects.filter(pk__in=ids).values_list("pk", "name"))
+    people = tuple((key, names[key]) for key in ids if key in names)
+    who = ", ".join(name for _, name in people) or "nobody"
+    step = f"step {state.step + 1} of {len(snapshot.steps)}" if state.step < len(snapshot.steps) else "the fallback"
+    return Next("page", run.due_at, f"Page {who} ({snapshot.name}, {step}).", ahead, people)
+
+
+def runs(actor: Actor, incident_id: int) -> QuerySet[Run]:
+    """The runs of an incident, oldest first."""
+    require(actor, Deed.READ)
+    return Run.objects.filter(incident_id=incident_id).select_related("policy").order_by("id")
+
+
+def pages(actor: Actor, incident_id: int | None = None, user_id: int | None = None) -> QuerySet[Page]:
+    """Pages of an incident (oldest first) or of a person (newest first), with their deliveries' attempts at hand."""
+    require(actor, Deed.READ)
+    rows = Page.objects.select_related("user", "run", "incident", "incident__service").prefetch_related(
+        "deliveries", "deliveries__attempt_rows", "deliveries__contact_method"
+    )
+    if incident_id is not None:
+        return rows.filter(incident_id=incident_id).order_by("id")
+    return rows.filter(user_id=user_id).order_by("-id") if user_id is not None else rows.order_by("-id")
+
+
+def why_page(actor: Actor, page_id: int) -> dict[str, Any] | None:
+    """The reason chain of one page: policy, step, target, schedule, shift, contact methods, attempts."""
+    page = pages(actor).filter(pk=page_id).first()
+    if page is None:
+        return None
+    return {
+        "id": page.pk,
+        "incident": page.incident_id,
+        "at": page.at,
+        "user": page.user,
+        "urgency": page.urgency,
+        "generation": page.generation,
+        "reason": page.reason,
+        "answered_at": page.answered_at,
+        "answer": page.answer,
+        "deliveries": list(page.deliveries.all()),
+    }
