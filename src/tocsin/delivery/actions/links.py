@@ -1,0 +1,126 @@
+"""Acting from a message: signed links that name one verb, one person and one incident, and expire."""
+
+from dataclasses import dataclass
+
+from django.core.signing import BadSignature
+
+from tocsin.delivery.models import Delivery
+from tocsin.delivery.rules import LINK_VERBS
+from tocsin.incidents.models import Incident
+from tocsin.people.models import User
+from tocsin.people.queries import actor_of
+from tocsin.platform import clock, secrets
+from tocsin.platform.errors import Forbidden, Invalid, TocsinError
+
+PAST = {"acknowledge": "acknowledged", "resolve": "resolved", "escalate": "escalated"}
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPreview:
+    """What a link would do. ``ready``: a click would change something; otherwise ``text`` says why not, in a friendly way."""
+
+    verb: str
+    incidents: tuple[Incident, ...]
+    person: User
+    ready: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOutcome:
+    """What a link did. ``done``: this very click changed it; otherwise it was so already, and ``text`` says by whom."""
+
+    verb: str
+    incidents: tuple[Incident, ...]
+    person: User
+    done: bool
+    text: str
+
+
+def _open(token: str) -> tuple[str, list[int], User, int]:
+    try:
+        value = secrets.unsign(token, "action")
+    except BadSignature as error:
+        raise Invalid(
+            "This link is not complete. Copy all of it from the message, or open the incident instead."
+        ) from error
+    if not isinstance(value, dict) or value.get("v") not in LINK_VERBS:
+        raise Invalid("This link is not one of ours.")
+    if value["e"] < clock.now().timestamp():
+        raise Invalid("This link has expired. Sign in and open the incident instead.")
+    user = User.objects.filter(id=value["u"], is_active=True).first()
+    if user is None:
+        raise Forbidden("The account that this link was made for is not in use any more.")
+    ids = value["i"] if isinstance(value["i"], list) else [value["i"]]
+    return value["v"], ids, user, value["d"]
+
+
+def _names(incidents: list[Incident]) -> str:
+    return f"INC-{incidents[0].pk}" if len(incidents) == 1 else f"{len(incidents)} incidents"
+
+
+def _standing(verb: str, incidents: list[Incident]) -> str:
+    """Why nothing needs to be done; empty when a click would change something."""
+    if not incidents:
+        return "The incident is gone; nothing needs to be done."
+    name = _names(incidents)
+    are = "is" if len(incidents) == 1 else "are"
+    if all(item.state in ("resolved", "closed") for item in incidents):
+        return f"{name} {are} resolved already; nothing needs to be done."
+    if verb == "acknowledge" and all(item.state != "triggered" for item in incidents):
+        by = {item.acknowledged_by.name for item in incidents if item.acknowledged_by}
+        who = f" by {', '.join(sorted(by))}" if by else ""
+        return f"{name} {are} acknowledged already{who}; nothing needs to be done."
+    return ""
+
+
+def _load(ids: list[int]) -> list[Incident]:
+    return list(Incident.objects.filter(id__in=ids).select_related("service", "acknowledged_by").order_by("id"))
+
+
+def preview_link(token: str) -> LinkPreview:
+    """What a click would do; changes nothing, because mail scanners follow links.
+
+    Raises Invalid (broken or expired link), Forbidden (account not in use), with words for the person.
+    """
+    verb, ids, user, _ = _open(token)
+    incidents = _load(ids)
+    standing = _standing(verb, incidents)
+    text = standing or f"{verb.capitalize()} {_names(incidents)} as {user.name}?"
+    return LinkPreview(verb, tuple(incidents), user, not standing, text)
+
+
+def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
+    """Do what a link says, in the name of the person it was made for.
+
+    An incident that somebody has acknowledged already is a friendly answer, not an error. ``via`` is recorded with the
+    channel of the message that carried the link. Raises what ``preview_link`` raises, and what the action itself raises.
+    """
+    from tocsin.escalation.actions.runs import escalate_now
+    from tocsin.incidents import actions as incidents_actions
+
+    verb, ids, user, delivery_id = _open(token)
+    before = _load(ids)
+    standing = _standing(verb, before)
+    if standing:
+        return LinkOutcome(verb, tuple(before), user, False, standing)
+    channel = Delivery.objects.filter(id=delivery_id).values_list("channel", flat=True).first()
+    actor = actor_of(user, kind="link", scopes=frozenset({"respond"}))
+    open_ids = [item.pk for item in before if item.state not in ("resolved", "closed")]
+    changed: list[int] = []
+    if verb == "acknowledge":
+        changed = incidents_actions.acknowledge(open_ids, via=channel or via, actor=actor).changed
+    elif verb == "resolve":
+        changed = incidents_actions.resolve(open_ids, actor=actor).changed
+    else:
+        for incident_id in open_ids:
+            try:
+                escalate_now(incident_id, actor=actor, reason=f"{user.name} asked for help from a message")
+            except TocsinError as error:
+                return LinkOutcome(verb, tuple(before), user, False, error.message)
+            changed.append(incident_id)
+    now = _load(ids)
+    if not changed:
+        return LinkOutcome(verb, tuple(now), user, False, _standing(verb, now) or "Nothing needed to be done.")
+    mine = [item for item in now if item.pk in set(changed)]
+    return LinkOutcome(verb, tuple(now), user, True, f"{_names(mine)} {PAST[verb]}. Thank you, {user.name}.")

@@ -1,0 +1,74 @@
+"""Messages that are no pages: it is over, and this is a test."""
+
+from collections.abc import Iterable
+
+from django.db import connection, transaction
+
+from tocsin.delivery import rules
+from tocsin.delivery.actions.outbox import enqueue
+from tocsin.delivery.queries import channels
+from tocsin.people.models import ContactMethod
+from tocsin.people.rules import Deed, require
+from tocsin.platform import clock, events, secrets
+from tocsin.platform.actor import Actor
+from tocsin.platform.errors import Conflict, NotFound
+
+_RESOLVED = """
+INSERT INTO delivery_delivery
+  (key, kind, page_id, incident_id, generation, user_id, contact_method_id, channel, address, rule_position, rank,
+   state, attempts, next_at, provider_ref, reason, created_at)
+SELECT DISTINCT ON (d.incident_id, m.id)
+       'resolved:' || d.incident_id || ':' || i.generation || ':' || m.id, 'resolved', NULL::bigint, d.incident_id,
+       NULL::int, d.user_id, m.id, m.channel, m.address, 0, %s, 'pending', 0, tocsin_now(), '', '', tocsin_now()
+FROM delivery_delivery d
+JOIN incidents_incident i ON i.id = d.incident_id
+JOIN people_contact_method m ON m.id = d.contact_method_id AND m.disabled_at IS NULL
+JOIN people_user u ON u.id = d.user_id AND u.is_active
+WHERE d.incident_id = ANY(%s) AND d.kind = 'page' AND d.state IN ('accepted', 'delivered', 'sending')
+  AND coalesce(m.config->>'resolved', CASE WHEN m.channel = ANY(%s) THEN 'true' ELSE 'false' END) = 'true'
+ORDER BY d.incident_id, m.id
+ON CONFLICT (key) DO NOTHING
+RETURNING id
+"""
+
+
+def notify_resolved(incident_ids: Iterable[int]) -> int:
+    """Tell everybody who was handed a page of these incidents that they are over; returns how many messages that makes.
+
+    In the caller's transaction. Each contact method hears once per resolution, unless its ``resolved`` says no.
+    """
+    ids = list(incident_ids)
+    if not ids:
+        return 0
+    default = [kind for kind, channel in channels().items() if channel.descriptor.resolved]
+    with connection.cursor() as cursor:
+        cursor.execute(_RESOLVED, [rules.RESOLVED_RANK, ids, default])
+        count = len(cursor.fetchall())
+    if count:
+        events.wake("delivery")
+    return count
+
+
+def send_test(contact_method_id: int, *, actor: Actor) -> int:
+    """Send a test message to a contact method; returns the delivery's id, whose state tells what came of it.
+
+    A person may test their own contact methods; an administrator everybody's. Raises NotFound, Forbidden, Conflict (disabled).
+    """
+    method = ContactMethod.objects.filter(id=contact_method_id).first()
+    if method is None:
+        raise NotFound("There is no such contact method.")
+    if actor.user_id != method.user_id:
+        require(actor, Deed.ADMINISTER)
+    if method.disabled_at:
+        raise Conflict(f"This contact method is disabled: {method.disabled_reason}")
+    item = rules.NewDelivery(
+        kind="test",
+        key=f"test:{method.pk}:{secrets.random_key(12)}",
+        channel=method.channel,
+        address=method.address,
+        user_id=method.user_id,
+        contact_method_id=method.pk,
+        rank=rules.TEST_RANK,
+    )
+    with transaction.atomic():
+        return enqueue([item], now=clock.now())[0]

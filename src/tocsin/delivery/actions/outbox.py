@@ -1,0 +1,300 @@
+"""The outbox: into it, out of it under a lease, and what came of it. Set-based; one statement where one will do."""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from tocsin.delivery import rules
+from tocsin.delivery.contract import Accepted, Delivered, Rejected
+from tocsin.delivery.rules import Claimed, NewDelivery, PagesFailed, Release, Settled
+from tocsin.platform import events
+
+LEASE_S = 60.0
+
+_ENQUEUE = """
+INSERT INTO delivery_delivery
+  (key, kind, page_id, incident_id, generation, user_id, contact_method_id, channel, address, rule_position, rank,
+   state, attempts, next_at, provider_ref, reason, created_at)
+SELECT key, kind, page_id, incident_id, generation, user_id, contact_method_id, channel, address, rule_position, rank,
+       'pending', 0, %s::timestamptz + delay_s * interval '1 second', '', '', %s::timestamptz
+FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::int[], %s::bigint[], %s::bigint[], %s::text[],
+            %s::text[], %s::smallint[], %s::smallint[], %s::float8[])
+  AS v(key, kind, page_id, incident_id, generation, user_id, contact_method_id, channel, address, rule_position, rank,
+       delay_s)
+ON CONFLICT (key) DO NOTHING
+RETURNING id
+"""
+
+
+def enqueue(items: Sequence[NewDelivery], *, now: datetime) -> list[int]:
+    """Put messages into the outbox, in the caller's transaction, and wake the engines when it commits.
+
+    Returns the ids of the new deliveries; a key that exists already makes none.
+    """
+    if not items:
+        return []
+    columns = (
+        [item.key for item in items],
+        [item.kind for item in items],
+        [item.page_id for item in items],
+        [item.incident_id for item in items],
+        [item.generation for item in items],
+        [item.user_id for item in items],
+        [item.contact_method_id for item in items],
+        [item.channel for item in items],
+        [item.address for item in items],
+        [item.rule_position for item in items],
+        [item.rank for item in items],
+        [float(item.delay_s) for item in items],
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_ENQUEUE, [now, now, *columns])
+        ids = [row[0] for row in cursor.fetchall()]
+    if ids:
+        events.wake("delivery")
+    return ids
+
+
+_DROP = """
+UPDATE delivery_delivery d
+SET state = 'dropped', next_at = NULL, ended_at = tocsin_now(), reason = left(%s, 500)
+FROM (SELECT w.id FROM delivery_delivery w JOIN incidents_incident i ON i.id = w.incident_id
+      WHERE w.incident_id = ANY(%s) AND w.state = 'pending' AND w.kind = 'page'
+        AND (w.generation IS NULL OR w.generation < i.generation)
+      ORDER BY w.id FOR UPDATE OF w) stale
+WHERE d.id = stale.id
+RETURNING d.page_id, d.id
+"""
+
+
+def drop_stale(incident_ids: Iterable[int], reason: str) -> int:
+    """Drop the waiting pages of these incidents that an answer has overtaken; returns how many.
+
+    Call it in the transaction that raised the incidents' generation. ``reason`` is shown to people: "acknowledged by Ada".
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_DROP, [reason, list(incident_ids)])
+        rows = cursor.fetchall()
+    events.changed("page", {page: delivery for page, delivery in rows if page})
+    return len(rows)
+
+
+# The fence is judged in the statement that takes the delivery. The commit of a claim need not be durable: a claim
+# lost in a crash leaves the delivery waiting, and it is sent again, which a lost answer would lead to as well.
+_CLAIM = """
+WITH due AS (
+  SELECT q.id FROM unnest(%(channels)s::text[], %(limits)s::int[]) AS c(channel, n)
+  CROSS JOIN LATERAL (
+    SELECT d.id FROM delivery_delivery d
+    WHERE d.state = 'pending' AND d.channel = c.channel AND d.next_at <= (SELECT tocsin_now())
+      AND (d.contact_method_id IS NULL OR d.contact_method_id <> ALL(%(busy)s::bigint[]))
+    ORDER BY d.rank, d.next_at, d.id LIMIT c.n FOR UPDATE SKIP LOCKED) q
+  WHERE set_config('synchronous_commit', 'off', true) = 'off'
+), judged AS (
+  SELECT due.id, p.urgency, CASE
+    WHEN d.kind <> 'page' OR d.generation IS NULL THEN NULL
+    WHEN i.generation = d.generation AND i.state = 'triggered' THEN NULL
+    WHEN i.state = 'acknowledged' THEN 'acknowledged by ' || coalesce(u.name, 'somebody') || ' before it was sent'
+    WHEN i.state <> 'triggered' THEN i.state || ' before it was sent'
+    ELSE 'who must know has changed before it was sent' END AS stale
+  FROM due JOIN delivery_delivery d ON d.id = due.id
+  LEFT JOIN incidents_incident i ON i.id = d.incident_id
+  LEFT JOIN people_user u ON u.id = i.acknowledged_by_id
+  LEFT JOIN escalation_page p ON p.id = d.page_id
+)
+UPDATE delivery_delivery d SET
+  state = CASE WHEN j.stale IS NULL THEN 'sending' ELSE 'dropped' END,
+  reason = coalesce(j.stale, ''),
+  next_at = NULL,
+  claim = CASE WHEN j.stale IS NULL THEN %(claim)s END,
+  claimed_until = CASE WHEN j.stale IS NULL THEN n.at + %(lease)s * interval '1 second' END,
+  ended_at = CASE WHEN j.stale IS NOT NULL THEN n.at END,
+  attempts = d.attempts + CASE WHEN j.stale IS NULL THEN 1 ELSE 0 END
+FROM judged j, (SELECT tocsin_now() AS at) n
+WHERE d.id = j.id
+RETURNING d.id, d.kind, d.key, d.page_id, d.incident_id, d.generation, d.user_id, d.contact_method_id, d.channel,
+          d.address, d.rank, d.attempts, coalesce(j.urgency, CASE d.kind WHEN 'resolved' THEN 'low' ELSE 'high' END),
+          n.at, d.state
+"""
+
+
+def claim(
+    limit: int = 500,
+    lease_s: float = LEASE_S,
+    *,
+    channels: Mapping[str, int] | None = None,
+    busy: Sequence[int] = (),
+) -> list[Claimed]:
+    """Take due deliveries under a lease, best rank first; nobody else gets them until it ends.
+
+    ``channels`` says how many of each channel at most (``limit`` of each channel there is, when not given); ``busy``
+    are contact methods to leave alone for now. A page that an answer has overtaken is dropped instead, with the reason.
+    """
+    if channels is None:
+        from tocsin.delivery.queries import channels as known  # queries reads; this is the one place that needs it
+
+        channels = dict.fromkeys(known(), limit)
+    token = secrets.randbits(62) | 1
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CLAIM,
+            {
+                "channels": list(channels),
+                "limits": [min(limit, most) for most in channels.values()],
+                "busy": list(busy),
+                "claim": token,
+                "lease": float(lease_s),
+            },
+        )
+        rows = cursor.fetchall()
+    dropped = {row[3]: row[0] for row in rows if row[14] == "dropped" and row[3]}
+    if dropped:
+        events.changed("page", dropped)
+    taken = [Claimed(row[0], token, *row[1:14]) for row in rows if row[14] == "sending"]
+    taken.sort(key=lambda item: (item.rank, item.id))
+    return taken
+
+
+_SETTLE = """
+WITH v AS (
+  SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::float8[], %s::text[], %s::text[], %s::text[],
+                       %s::timestamptz[], %s::timestamptz[], %s::smallint[])
+    AS v(id, claim, state, wait_s, outcome, reason, ref, started_at, ended_at, number)
+), n AS (SELECT tocsin_now() AS at), done AS (
+  UPDATE delivery_delivery d SET
+    state = v.state,
+    next_at = CASE WHEN v.state = 'pending' THEN n.at + v.wait_s * interval '1 second' END,
+    claim = NULL, claimed_until = NULL,
+    ended_at = CASE WHEN v.state <> 'pending' THEN n.at END,
+    attempts = v.number,
+    reason = left(v.reason, 500),
+    provider_ref = left(v.ref, 300)
+  FROM v, n WHERE d.id = v.id AND d.claim = v.claim AND d.state = 'sending'
+  RETURNING d.id, d.page_id, d.state
+), log AS (
+  INSERT INTO delivery_attempt (delivery_id, number, started_at, ended_at, outcome, detail, provider_ref)
+  SELECT v.id, v.number, v.started_at, v.ended_at, v.outcome, left(v.reason, 1000), left(v.ref, 300)
+  FROM v JOIN done ON done.id = v.id WHERE v.outcome <> ''
+)
+SELECT id, page_id, state FROM done
+"""
+
+Row = tuple[int, int, str, float, str, str, str, datetime, datetime | None, int]
+
+
+def _row(item: Settled) -> Row:
+    """One settled delivery as the statement wants it."""
+    delivery, result = item.delivery, item.result
+    started = delivery.at + timedelta(seconds=item.waited_s)
+    ended = delivery.at + timedelta(seconds=item.took_s)
+    if isinstance(result, Release):
+        return (delivery.id, delivery.claim, "pending", 0.0, "", result.reason, "", started, ended, delivery.number - 1)
+    verdict = rules.after(result, number=delivery.number, urgency=delivery.urgency, delivery_id=delivery.id)
+    ref = result.ref if isinstance(result, Delivered | Accepted) else ""
+    outcome = {Delivered: "delivered", Accepted: "accepted", Rejected: "rejected"}.get(type(result), "try_later")
+    if isinstance(verdict, rules.Again):
+        reason = "" if isinstance(result, Delivered | Accepted) else result.reason
+        return (
+            delivery.id, delivery.claim, "pending", verdict.after_s, outcome, reason, ref, started, ended, delivery.number
+        )  # fmt: skip
+    return (
+        delivery.id,
+        delivery.claim,
+        verdict.state,
+        0.0,
+        outcome,
+        verdict.reason,
+        ref,
+        started,
+        ended,
+        delivery.number,
+    )
+
+
+def settle(results: Sequence[Settled]) -> list[int]:
+    """Record what came of claimed deliveries; returns the ids that were still ours.
+
+    A delivery whose lease ran out meanwhile is left alone (compare-and-set by claim). When one fails, the next contact
+    method of the same person is due at once; pages with none left are published as ``PagesFailed`` in the same transaction.
+    """
+    if not results:
+        return []
+    with transaction.atomic():
+        return _write([_row(item) for item in results])
+
+
+def _write(rows: Sequence[Row]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, [list(column) for column in zip(*rows, strict=True)])
+        done = cursor.fetchall()
+    failed = sorted({page for _, page, state in done if state == "failed" and page})
+    if failed:
+        _after_failure(failed)
+    events.changed("page", {page: delivery for delivery, page, _ in done if page})
+    return [row[0] for row in done]
+
+
+def _after_failure(pages: list[int]) -> None:
+    """Bring the next contact method forward; tell when there is none left."""
+    with connection.cursor() as cursor:
+        # two engines may fail the last two deliveries of a page at once: who locks the page second sees both
+        cursor.execute("SELECT 1 FROM escalation_page WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [pages])
+        cursor.execute(
+            """SELECT id, page_id, next_at, rule_position FROM delivery_delivery
+               WHERE page_id = ANY(%s) AND state = 'pending' AND attempts = 0 AND next_at > tocsin_now()
+               ORDER BY id FOR UPDATE""",
+            [pages],
+        )
+        following: dict[int, tuple[datetime, int, int]] = {}
+        for delivery, page, next_at, position in cursor.fetchall():
+            place = (next_at, position, delivery)
+            following[page] = min(following.get(page, place), place)
+        if following:
+            cursor.execute(
+                "UPDATE delivery_delivery SET next_at = tocsin_now() WHERE id = ANY(%s)",
+                [[place[2] for place in following.values()]],
+            )
+            events.wake("delivery")
+        cursor.execute(
+            """SELECT page FROM unnest(%s::bigint[]) AS page WHERE NOT EXISTS (
+                 SELECT 1 FROM delivery_delivery d WHERE d.page_id = page AND d.state <> 'failed')""",
+            [pages],
+        )
+        hopeless = tuple(row[0] for row in cursor.fetchall())
+    if hopeless:
+        events.publish([PagesFailed(hopeless)])
+
+
+_EXPIRED = """
+SELECT d.id, d.claim, d.attempts, coalesce(p.urgency, CASE d.kind WHEN 'resolved' THEN 'low' ELSE 'high' END),
+       d.claimed_until, tocsin_now()
+FROM delivery_delivery d LEFT JOIN escalation_page p ON p.id = d.page_id
+WHERE d.state = 'sending' AND d.claimed_until < tocsin_now()
+ORDER BY d.claimed_until LIMIT %s FOR UPDATE OF d SKIP LOCKED
+"""
+
+
+def expire(limit: int = 1000) -> int:
+    """Deliveries whose lease ran out: nobody knows whether they were sent, so they are due again at once.
+
+    An attempt with the outcome ``unknown`` is recorded for each. Returns how many there were.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_EXPIRED, [limit])
+            found = cursor.fetchall()
+        rows: list[Row] = []
+        for delivery, token, number, urgency, until, _ in found:
+            verdict = rules.after_unknown(number=number, urgency=urgency)
+            started = until - timedelta(seconds=LEASE_S)
+            if isinstance(verdict, rules.Again):
+                reason = "the sender went away; nobody knows whether it was sent"
+                rows.append((delivery, token, "pending", 0.0, "unknown", reason, "", started, None, number))
+            else:
+                rows.append((delivery, token, "failed", 0.0, "unknown", verdict.reason, "", started, None, number))
+        if rows:
+            _write(rows)
+            events.wake("delivery")
+    return len(rows)

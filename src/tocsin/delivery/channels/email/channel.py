@@ -1,0 +1,288 @@
+"""E-mail over SMTP: one thread per incident, plain text beside HTML."""
+
+import asyncio
+import contextlib
+import hashlib
+import smtplib
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from html import escape
+from typing import ClassVar
+from urllib.parse import unquote, urlsplit
+
+from tocsin.delivery.contract import (
+    Accepted,
+    Channel,
+    Context,
+    Descriptor,
+    Field,
+    Message,
+    Method,
+    Rejected,
+    Result,
+    TryLater,
+)
+
+KEEP_S = 30.0  # an idle connection is used again within this time
+CONCURRENCY = 8
+COLOURS = {"P1": "#b91c1c", "P2": "#c2410c", "P3": "#a16207", "P4": "#1d4ed8", "P5": "#475569"}
+
+
+# --- what a mail looks like ---------------------------------------------------------------------------------------
+
+
+def _domain(sender: str) -> str:
+    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+
+
+def build(message: Message, method: Method, sender: str, public_url: str) -> EmailMessage:
+    """The mail. Every attempt at one delivery has one Message-ID, so that a mailbox may drop the second copy; all mails
+    about one incident refer to one root, so that they make one thread."""
+    domain = _domain(sender)
+    mail = EmailMessage()
+    mail["From"] = sender
+    mail["To"] = method.address
+    mail["Subject"] = message.title
+    mail["Date"] = format_datetime(message.at)
+    mail["Message-ID"] = f"<{hashlib.sha256(message.key.encode()).hexdigest()[:32]}@{domain}>"
+    if message.incident:
+        root = f"<incident-{message.incident.id}.{hashlib.sha256(public_url.encode()).hexdigest()[:8]}@{domain}>"
+        mail["In-Reply-To"] = root
+        mail["References"] = root
+        mail["X-Tocsin-Incident"] = message.incident.number
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail["X-Tocsin-Kind"] = message.kind
+    mail["X-Tocsin-Key"] = message.key
+    if message.drill:
+        mail["X-Tocsin-Drill"] = "true"
+    if message.loud:
+        mail["Importance"] = "high"
+        mail["X-Priority"] = "1"
+    mail.set_content(plain(message))
+    mail.add_alternative(html(message), subtype="html")
+    return mail
+
+
+def plain(message: Message) -> str:
+    """The plain text."""
+    lines = [message.body, ""]
+    lines += [f"{link.text}: {link.url}" for link in message.links]
+    if len(message.links) > 1:
+        lines.append("\nThe links ask once more before they do anything, and expire after 24 hours.")
+    lines += ["", "-- ", "Sent by Tocsin because you are reachable here for pages."]
+    return "\n".join(lines) + "\n"
+
+
+def html(message: Message) -> str:
+    """The HTML: tables and inline styles, no images, no scripts, readable in the dark."""
+    worst = min((incident.priority for incident in message.incidents), default="")
+    colour = "#15803d" if message.about == "resolved" else COLOURS.get(worst, "#475569")
+    buttons = "".join(
+        f'<a href="{escape(link.url)}" style="display:inline-block;margin:0 8px 8px 0;padding:10px 16px;border-radius:6px;'
+        f"text-decoration:none;font-weight:600;"
+        + (
+            f"background:{colour};color:#ffffff"
+            if link.verb == "acknowledge"
+            else f"border:1px solid {colour};color:{colour}"
+        )
+        + f'">{escape(link.text)}</a>'
+        for link in sorted(message.links, key=lambda link: link.verb != "acknowledge")
+    )
+    paragraphs = "".join(f'<p style="margin:0 0 8px">{escape(line)}</p>' for line in message.body.split("\n") if line)
+    drill = (
+        '<p style="margin:0 0 12px;padding:8px;background:#fef08a;color:#422006;font-weight:700">This is a drill.</p>'
+        if message.drill
+        else ""
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="color-scheme" content="light dark"></head>'
+        '<body style="margin:0;padding:16px;font:16px/1.5 system-ui,sans-serif">'
+        f'<div style="max-width:600px;border-left:4px solid {colour};padding:4px 16px">'
+        f'{drill}<h1 style="font-size:20px;margin:0 0 12px">{escape(message.title)}</h1>{paragraphs}'
+        f'<p style="margin:16px 0">{buttons}</p>'
+        '<p style="font-size:13px;color:#64748b">The links ask once more before they do anything, and expire after '
+        "24 hours. Sent by Tocsin because you are reachable here for pages.</p></div></body></html>"
+    )
+
+
+# --- talking to the server ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A mail server, from the setting ``smtp_url``."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    tls: str  # always (smtps), demanded (smtp+starttls), offered (smtp)
+
+    @classmethod
+    def parse(cls, url: str) -> "Server":
+        """Raises ValueError for anything else than smtp://, smtps:// and smtp+starttls://."""
+        parts = urlsplit(url)
+        tls = {"smtp": "offered", "smtps": "always", "smtp+starttls": "demanded"}.get(parts.scheme)
+        if tls is None or not parts.hostname:
+            raise ValueError(
+                "TOCSIN_SMTP_URL must look like smtp://host:25, smtps://host:465 or smtp+starttls://host:587"
+            )
+        port = parts.port or {"offered": 25, "always": 465, "demanded": 587}[tls]
+        return cls(parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""), tls)
+
+
+class Connections:
+    """Connections to mail servers, kept for a while; used by threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: dict[Server, list[tuple[float, smtplib.SMTP]]] = {}
+
+    @contextlib.contextmanager
+    def use(self, server: Server, timeout_s: float) -> Iterator[smtplib.SMTP]:
+        """A connection that works, kept afterwards unless it broke."""
+        connection = self._kept(server) or self._new(server, timeout_s)
+        try:
+            yield connection
+        except smtplib.SMTPRecipientsRefused:
+            self._keep(server, connection)  # the server is well, it only did not want this one
+            raise
+        except BaseException:
+            connection.close()
+            raise
+        self._keep(server, connection)
+
+    def _keep(self, server: Server, connection: smtplib.SMTP) -> None:
+        with self._lock:
+            self._idle.setdefault(server, []).append((time.monotonic(), connection))
+
+    def _kept(self, server: Server) -> smtplib.SMTP | None:
+        while True:
+            with self._lock:
+                waiting = self._idle.get(server)
+                if not waiting:
+                    return None
+                since, connection = waiting.pop()
+            if time.monotonic() - since < KEEP_S:
+                with contextlib.suppress(OSError, smtplib.SMTPException):
+                    if connection.rset()[0] == 250:
+                        return connection
+            connection.close()
+
+    @staticmethod
+    def _new(server: Server, timeout_s: float) -> smtplib.SMTP:
+        context = ssl.create_default_context()
+        connection: smtplib.SMTP
+        if server.tls == "always":
+            connection = smtplib.SMTP_SSL(server.host, server.port, timeout=timeout_s, context=context)
+        else:
+            connection = smtplib.SMTP(server.host, server.port, timeout=timeout_s)
+        try:
+            connection.ehlo()
+            if server.tls == "demanded":
+                connection.starttls(context=context)
+                connection.ehlo()
+            elif server.tls == "offered" and connection.has_extn("starttls"):
+                # opportunistic (RFC 7435): better encrypted to nobody in particular than readable by everybody
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+                connection.starttls(context=context)
+                connection.ehlo()
+            if server.user:
+                connection.login(server.user, server.password)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """Say goodbye to all."""
+        with self._lock:
+            every = [connection for waiting in self._idle.values() for _, connection in waiting]
+            self._idle.clear()
+        for connection in every:
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                connection.quit()
+            connection.close()
+
+
+def result_of_reply(code: int, text: bytes | str) -> Result:
+    """What a refusal means (RFC 5321, 4.2.1): 4yz later, 5yz never."""
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    reason = f"SMTP {code}: {' '.join(said.split())}"[:300]
+    return Rejected(reason) if 500 <= code < 600 else TryLater(None, reason)
+
+
+class Email(Channel):
+    """Sends mail in threads, because smtplib blocks, over connections that are kept."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        kind="email",
+        label="E-mail",
+        summary="A mail with links to acknowledge, resolve and escalate.",
+        address=Field(
+            "address", "E-mail address", "email", required=True, max_length=254, placeholder="ada@example.org"
+        ),
+        actions=True,
+        bundles=True,
+        bundle_size=50,
+        concurrency=CONCURRENCY,
+        timeout_s=20.0,
+        icon="mail",
+    )
+
+    def __init__(self) -> None:
+        self._connections = Connections()
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def send(self, message: Message, method: Method, context: Context) -> Result:
+        """Hand the mail to the server."""
+        try:
+            server = Server.parse(context.smtp_url)
+            mail = build(message, method, context.email_from, context.public_url)
+        except ValueError as error:
+            return Rejected(str(error)[:300])
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="email")
+        limit = min(context.timeout_s, self.descriptor.timeout_s)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(limit):
+                return await loop.run_in_executor(
+                    self._pool, self._send, server, mail, context.email_from, method.address, limit
+                )
+        except TimeoutError:
+            return TryLater(None, f"the mail server did not answer within {limit:.0f} s")
+
+    def _send(self, server: Server, mail: EmailMessage, sender: str, address: str, timeout_s: float) -> Result:
+        try:
+            with self._connections.use(server, timeout_s) as connection:
+                connection.send_message(mail, from_addr=parseaddr(sender)[1], to_addrs=[address])
+        except smtplib.SMTPRecipientsRefused as error:
+            code, text = next(iter(error.recipients.values()))
+            return result_of_reply(code, text)
+        except smtplib.SMTPResponseException as error:
+            return result_of_reply(error.smtp_code, error.smtp_error)
+        except smtplib.SMTPNotSupportedError as error:
+            return Rejected(f"the mail server cannot do what is asked of it: {error}"[:300])
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            return TryLater(None, f"{type(error).__name__}: {error}"[:300])
+        return Accepted(mail["Message-ID"])
+
+    async def close(self) -> None:
+        """End the threads and the connections."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+        await asyncio.to_thread(self._connections.close)
+
+
+channel = Email()

@@ -1,0 +1,152 @@
+"""Webhook: an HTTP POST in the shape of PagerDuty's V3 webhooks, signed, so that existing receivers understand it."""
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from tocsin.delivery.contract import (
+    Accepted,
+    Channel,
+    Context,
+    Descriptor,
+    Field,
+    IncidentFacts,
+    Message,
+    Method,
+    Result,
+    post,
+)
+
+URGENCY = {"P1": "high", "P2": "high", "P3": "high"}
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as PagerDuty writes it: UTC, milliseconds, Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def signature(secret: str, body: bytes) -> str:
+    """``v1=`` and the hex HMAC-SHA256 of the raw body (PagerDuty, "Verifying webhook signatures")."""
+    return "v1=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def incident_data(incident: IncidentFacts, public_url: str) -> dict[str, Any]:
+    """An incident as ``data`` of a V3 event."""
+    return {
+        "id": str(incident.id),
+        "type": "incident",
+        "self": f"{public_url}/api/v1/incidents/{incident.id}",
+        "html_url": incident.url,
+        "number": incident.id,
+        "status": "resolved" if incident.state == "closed" else incident.state,
+        "incident_key": incident.number,
+        "created_at": stamp(incident.opened_at),
+        "title": incident.title,
+        "service": {
+            "id": str(incident.service_id),
+            "type": "service_reference",
+            "summary": incident.service,
+            "html_url": f"{public_url}/services/{incident.service_id}/",
+        },
+        "assignees": [],
+        "escalation_policy": None,
+        "teams": [],
+        "priority": {"id": incident.priority, "type": "priority_reference", "summary": incident.priority},
+        "urgency": URGENCY.get(incident.priority, "low"),
+        "conference_bridge": None,
+        "resolve_reason": None,
+    }
+
+
+def payload(message: Message, public_url: str) -> bytes:
+    """The body: one event; a bundle lists its incidents."""
+    data: dict[str, Any]
+    if message.kind == "test":
+        kind, resource, data = "pagey.ping", "pagey", {"message": message.body, "type": "ping"}
+    elif message.kind == "bundle":
+        kind = "incident.resolved" if message.about == "resolved" else "incident.triggered"
+        resource = "incident"
+        data = {
+            "type": "incident_list",
+            "html_url": message.link("view"),
+            "incidents": [incident_data(item, public_url) for item in message.incidents],
+        }
+    else:
+        kind = "incident.resolved" if message.kind == "resolved" else "incident.triggered"
+        resource, data = "incident", incident_data(message.incidents[0], public_url)
+    event = {
+        "id": message.key,
+        "event_type": kind,
+        "resource_type": resource,
+        "occurred_at": stamp(message.at),
+        "agent": None,
+        "client": {"name": "Tocsin"},
+        "data": data,
+        "tocsin": {
+            "kind": message.kind,
+            "drill": message.drill,
+            "to": message.to,
+            "title": message.title,
+            "body": message.body,
+            "why": message.why,
+            "others": list(message.others),
+            "links": {link.verb: link.url for link in message.links},
+        },
+    }
+    return json.dumps({"event": event}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class Webhook(Channel):
+    """One POST a message. Any 2xx is taken as accepted."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        kind="webhook",
+        label="Webhook",
+        summary="A signed HTTP POST to an address of yours, in the shape of PagerDuty's V3 webhooks.",
+        address=Field(
+            "address", "Address", "url", "Where to POST to", required=True, placeholder="https://example.org/hook"
+        ),
+        secret=Field(
+            "secret", "Signing secret", "secret", "Signs every body; check X-PagerDuty-Signature", max_length=200
+        ),
+        config=(
+            Field(
+                "authorization",
+                "Authorization header",
+                "text",
+                "Sent as it is, for example: Bearer abc",
+                max_length=500,
+            ),
+        ),
+        actions=True,
+        bundles=True,
+        bundle_size=100,
+        concurrency=64,
+        timeout_s=10.0,
+        icon="webhook",
+    )
+
+    async def send(self, message: Message, method: Method, context: Context) -> Result:
+        """POST the event, signed."""
+        body = payload(message, context.public_url)
+        headers = {
+            "Content-Type": "application/json",
+            "X-Webhook-Id": message.key,
+            "X-Webhook-Subscription": f"TOCSIN-{method.id or 0}",
+            "Idempotency-Key": message.key,
+            "X-Tocsin-Kind": message.kind,
+            "X-Tocsin-Drill": "true" if message.drill else "false",
+        }
+        if method.secret:
+            headers["X-PagerDuty-Signature"] = signature(method.secret, body)
+        if method.config.get("authorization"):
+            headers["Authorization"] = str(method.config["authorization"])
+        result, response = await post(context, method.address, body, headers)
+        if isinstance(result, Accepted) and response is not None:
+            return Accepted(response.headers.get("x-request-id", "")[:300])
+        return result
+
+
+channel = Webhook()

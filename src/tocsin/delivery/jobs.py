@@ -1,0 +1,478 @@
+"""The deliverer: takes due deliveries under a lease, sends them side by side, and records what came of them.
+
+One asyncio loop, a few threads for the database. Every channel has a lane of its own, so that a slow provider never
+holds up another channel; inside a lane that can bundle, every contact method has a mailbox: its first page goes out
+alone and at once, and what arrives while that is under way leaves together in the next message.
+"""
+
+import asyncio
+import contextlib
+import functools
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import httpx
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from tocsin.delivery import actions, queries, rules
+from tocsin.delivery.contract import (
+    Accepted,
+    Channel,
+    Context,
+    Delivered,
+    Message,
+    Method,
+    Rejected,
+    Result,
+    TryLater,
+)
+from tocsin.delivery.queries import Prepared
+from tocsin.delivery.rules import Release, Settled
+from tocsin.platform import outbound
+
+log = structlog.get_logger("tocsin.delivery")
+T = TypeVar("T")
+
+IDLE_S = 5.0  # look again after this even when nothing woke us: another engine may have died
+HELD = 1000  # most deliveries of one bundling channel in memory
+FRESH_S = 1.0  # a delivery that waited in memory for longer goes back, so that its fence is judged again
+RECENT_S = 60.0  # somebody who heard from us within this time gets bundles at once
+
+
+class Database:
+    """Runs blocking database work on one thread with one connection; mends the connection after a failure."""
+
+    def __init__(self, name: str, threads: int = 1) -> None:
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self.threads = threads
+
+    async def __call__(self, work: Callable[..., T], *args: object, **kwargs: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self.pool, functools.partial(self._run, work, *args, **kwargs)
+        )
+
+    @staticmethod
+    def _run(work: Callable[..., T], *args: object, **kwargs: object) -> T:
+        try:
+            return work(*args, **kwargs)
+        except DatabaseError:
+            connection.close()  # broken or not, the next call begins with a fresh one
+            raise
+
+    def close(self) -> None:
+        """Close the connections and end the threads."""
+        import threading
+
+        barrier = threading.Barrier(self.threads)
+
+        def leave() -> None:
+            connection.close()
+            with contextlib.suppress(threading.BrokenBarrierError):
+                barrier.wait(2)
+
+        for _ in range(self.threads):
+            self.pool.submit(leave)
+        self.pool.shutdown(wait=True)
+
+
+@dataclass(slots=True)
+class Item:
+    """A prepared delivery and when we got it, by the loop's clock."""
+
+    prepared: Prepared
+    got: float
+    alone: bool = False  # a bundle that held it was refused: it is tried by itself
+    family: "Family | None" = None
+
+
+@dataclass(slots=True)
+class Family:
+    """What was one refused bundle: when its first member is refused alone too, so are the rest."""
+
+    reason: str
+    refused: bool | None = None
+
+
+@dataclass(slots=True)
+class Mailbox:
+    """What waits for one contact method."""
+
+    key: object
+    method_id: int | None
+    waiting: deque[Item] = field(default_factory=deque)
+    under_way: int = 0
+    since: float = 0.0
+
+
+class Lane:
+    """One channel at work."""
+
+    def __init__(self, kind: str, channel: Channel, owner: "Deliverer") -> None:
+        self.kind = kind
+        self.channel = channel
+        self.owner = owner
+        self.mailboxes: dict[object, Mailbox] = {}
+        self.ready: deque[Mailbox] = deque()
+        self.active = 0
+        self.held = 0
+        self.heard: dict[object, float] = {}
+
+    def room(self) -> int:
+        """How many more deliveries this lane can take now."""
+        descriptor = self.channel.descriptor
+        if descriptor.bundles:
+            return HELD - self.held
+        return descriptor.concurrency - self.held
+
+    def busy(self, now: float) -> list[int]:
+        """Contact methods that have enough to do."""
+        most = 2 * self.channel.descriptor.bundle_size
+        return [
+            box.method_id
+            for box in self.mailboxes.values()
+            if box.method_id and (len(box.waiting) >= most or (box.under_way and now - box.since > FRESH_S / 2))
+        ]
+
+    def add(self, prepared: Prepared, now: float) -> None:
+        """Put a delivery in line."""
+        key: object = prepared.mailbox if self.channel.descriptor.bundles else prepared.delivery.id
+        box = self.mailboxes.get(key)
+        if box is None:
+            box = self.mailboxes[key] = Mailbox(key, prepared.method.id)
+            self.ready.append(box)
+        box.waiting.append(Item(prepared, now))
+        self.held += 1
+
+    def pump(self) -> None:
+        """Start as many messages as may be under way."""
+        while self.ready and self.active < self.channel.descriptor.concurrency and not self.owner.stopping:
+            box = self.ready.popleft()
+            items = self._take(box)
+            if not items:
+                self._rest(box)
+                continue
+            box.under_way = len(items)
+            box.since = self.owner.time()
+            self.active += 1
+            task = asyncio.get_running_loop().create_task(self._send(box, items))
+            self.owner.tasks.add(task)
+            task.add_done_callback(self.owner.tasks.discard)
+
+    def _take(self, box: Mailbox) -> list[Item]:
+        """The deliveries of the next message; what waited too long goes back into the outbox."""
+        now = self.owner.time()
+        fresh: deque[Item] = deque()
+        for item in box.waiting:
+            if now - item.got > FRESH_S:
+                self._settle(item, Release(), now, now)
+            else:
+                fresh.append(item)
+        box.waiting = fresh
+        if not fresh:
+            return []
+        if fresh[0].alone:
+            return [fresh.popleft()]
+        joint = sum(not item.alone for item in fresh)
+        recent = now - self.heard.get(box.key, -RECENT_S) < RECENT_S
+        size = rules.bundles(joint, size=self.channel.descriptor.bundle_size, alone_first=not recent)[0]
+        return [fresh.popleft() for _ in range(size)]
+
+    async def _send(self, box: Mailbox, items: list[Item]) -> None:
+        started = self.owner.time()
+        result = await self.owner.attempt(self.channel, [item.prepared for item in items])
+        now = self.owner.time()
+        self.active -= 1
+        box.under_way = 0
+        if self.channel.descriptor.bundles:
+            self.heard[box.key] = now
+            if len(self.heard) > 10_000:
+                self.heard = {key: moment for key, moment in self.heard.items() if now - moment < RECENT_S}
+        if isinstance(result, Rejected) and len(items) > 1:
+            self._take_apart(box, items, result, now)
+        else:
+            for item in items:
+                self._settle(item, result, started, now)
+        if isinstance(result, TryLater):
+            # the address does not answer: what waits for it need not find that out one by one
+            late = TryLater(result.after_s, f"not tried, the same address failed a moment ago: {result.reason}")
+            while box.waiting:
+                self._settle(box.waiting.popleft(), late, now, now)
+        elif len(items) == 1 and (family := items[0].family) is not None and family.refused is None:
+            family.refused = isinstance(result, Rejected)
+            if isinstance(result, Rejected):
+                kept: deque[Item] = deque()
+                for item in box.waiting:
+                    if item.family is family:
+                        self._settle(item, result, now, now)
+                    else:
+                        kept.append(item)
+                box.waiting = kept
+        self._rest(box)
+        self.pump()
+        self.owner.freed()
+
+    def _take_apart(self, box: Mailbox, items: list[Item], result: Rejected, now: float) -> None:
+        """A refused bundle says nothing about its members: each is tried alone."""
+        family = Family(result.reason)
+        for item in reversed(items):
+            item.alone, item.family, item.got = True, family, now
+            box.waiting.appendleft(item)
+
+    def _rest(self, box: Mailbox) -> None:
+        """Put the mailbox back in line, or away."""
+        if box.waiting:
+            self.ready.append(box)
+        else:
+            self.mailboxes.pop(box.key, None)
+
+    def _settle(self, item: Item, result: Result | Release, started: float, now: float) -> None:
+        self.held -= 1
+        self.owner.settled(
+            Settled(item.prepared.delivery, result, max(0.0, started - item.got), max(0.0, now - item.got))
+        )
+
+    def give_back(self) -> None:
+        """We stop: everything in line goes back into the outbox."""
+        now = self.owner.time()
+        for box in self.mailboxes.values():
+            while box.waiting:
+                self._settle(box.waiting.popleft(), Release(), now, now)
+        self.ready.clear()
+
+
+class Deliverer:
+    """Delivers, in any number of engines at once. ``run_forever`` for a thread, ``run_once`` for tests and commands."""
+
+    def __init__(self, *, lease_s: float = actions.LEASE_S, http: httpx.AsyncClient | None = None) -> None:
+        self.lease_s = lease_s
+        self.stopping = False
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.lanes = {kind: Lane(kind, channel, self) for kind, channel in queries.channels().items()}
+        self._http = http
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = False
+        self._bell: asyncio.Event | None = None
+        self._results: list[Settled] = []
+        self._settler: asyncio.Task[None] | None = None
+        self._claims = Database("delivery-claim")
+        self._writes = Database("delivery-settle")
+        self._pocket = Database("delivery-pocket", 2)
+        self.context: Context | None = None
+
+    # --- for the engine ---
+
+    def wake(self) -> None:
+        """There may be work; callable from any thread."""
+        self._woken = True
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._ring)
+
+    def stop(self) -> None:
+        """Finish what is under way and return from ``run``; callable from any thread."""
+        self.stopping = True
+        self.wake()
+
+    def run_forever(self) -> None:
+        """Deliver until ``stop``; blocks this thread with a loop of its own."""
+        try:
+            import uvloop
+
+            factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
+        except ImportError:
+            factory = None
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(self.run())
+
+    async def run(self) -> None:
+        """Deliver until ``stop``."""
+        await self._open()
+        try:
+            pause = 0.05
+            while not self.stopping:
+                try:
+                    await self._turn()
+                    pause = 0.05
+                except DatabaseError as error:
+                    log.warning("delivery waits for the database", error=str(error)[:200])
+                    await asyncio.sleep(pause)
+                    pause = min(2.0, pause * 2)
+        finally:
+            await self._close()
+
+    async def run_once(self) -> int:
+        """Deliver everything that is due now, record it, let go of everything; returns how many deliveries were taken."""
+        await self._open()
+        total = 0
+        try:
+            await self._claims(actions.expire)
+            while True:
+                count = await self._round()
+                total += count
+                while self.tasks:
+                    await asyncio.gather(*self.tasks)
+                await self._flush()
+                if not count:
+                    return total
+        finally:
+            await self._close()
+
+    # --- inside ---
+
+    def time(self) -> float:
+        """The loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def _ring(self) -> None:
+        if self._bell is not None:
+            self._bell.set()
+
+    def freed(self) -> None:
+        """A lane has room again."""
+        self._ring()
+
+    async def _open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._bell = asyncio.Event()
+        configured = settings.TOCSIN
+        self._owned = self._http is None
+        self.context = Context(
+            http=self._http or outbound.client(),
+            public_url=configured.public_url,
+            smtp_url=configured.smtp_url.get_secret_value(),
+            email_from=configured.email_from,
+            keep=self._keep,
+            refuses=outbound.refuses,
+        )
+        self._settler = asyncio.create_task(self._settle_forever())
+
+    async def _keep(self, message: Message, method: Method) -> str:
+        return await self._pocket(actions.keep, message, method)
+
+    async def _turn(self) -> None:
+        """Claim once; then wait for a wake-up, the next due row, or a lane's freed place."""
+        assert self._bell is not None  # noqa: S101 - set by _open
+        self._bell.clear()
+        self._woken = False
+        count = await self._round()
+        if count or self._woken:
+            await asyncio.sleep(0)
+            return
+        if any(lane.room() <= 0 or lane.mailboxes for lane in self.lanes.values()):
+            wait = 0.25
+        else:
+            due = await self._claims(queries.next_due)
+            if due == 0.0:
+                if await self._claims(actions.expire):
+                    return
+                due = 0.02
+            wait = min(IDLE_S, IDLE_S if due is None else due)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._bell.wait()
+
+    async def _round(self) -> int:
+        """Claim what there is room for and start sending; returns how many deliveries were claimed."""
+        now = self.time()
+        limits = {kind: lane.room() for kind, lane in self.lanes.items() if lane.room() > 0}
+        if not limits or self.stopping:
+            return 0
+        busy = [method for lane in self.lanes.values() for method in lane.busy(now)]
+        prepared = await self._claims(self._claim, limits, busy)
+        now = self.time()
+        for item in prepared:
+            if item.problem:
+                self.settled(Settled(item.delivery, Rejected(item.problem), 0.0, 0.0))
+            else:
+                self.lanes[item.delivery.channel].add(item, now)
+        for lane in self.lanes.values():
+            lane.pump()
+        return len(prepared)
+
+    def _claim(self, limits: dict[str, int], busy: Sequence[int]) -> list[Prepared]:
+        claimed = actions.claim(max(limits.values()), self.lease_s, channels=limits, busy=busy)
+        return queries.prepare(claimed) if claimed else []
+
+    async def attempt(self, channel: Channel, items: Sequence[Prepared]) -> Result:
+        """Send one message; whatever happens is a result."""
+        assert self.context is not None  # noqa: S101 - set by _open
+        limit = channel.descriptor.timeout_s
+        try:
+            message = queries.message_of(items)
+            async with asyncio.timeout(limit):
+                result = await channel.send(message, items[0].method, self.context)
+        except TimeoutError:
+            return TryLater(None, f"no answer within {limit:.0f} s")
+        except Exception as error:
+            log.exception("a channel failed", channel=channel.descriptor.kind)
+            return TryLater(None, f"fault in the channel: {type(error).__name__}: {error}"[:300])
+        if not isinstance(result, Delivered | Accepted | TryLater | Rejected):
+            return TryLater(None, f"fault in the channel: it answered {type(result).__name__}")
+        return result
+
+    def settled(self, item: Settled) -> None:
+        """Note an outcome; it is recorded with all others that are ready."""
+        self._results.append(item)
+        if self._settler is not None and len(self._results) == 1:
+            self._settle_bell.set()
+
+    @functools.cached_property
+    def _settle_bell(self) -> asyncio.Event:
+        return asyncio.Event()
+
+    async def _settle_forever(self) -> None:
+        while True:
+            await self._settle_bell.wait()
+            self._settle_bell.clear()
+            pause = 0.05
+            while self._results:
+                try:
+                    await self._flush()
+                except DatabaseError as error:
+                    log.warning("outcomes wait for the database", error=str(error)[:200], count=len(self._results))
+                    await asyncio.sleep(pause)
+                    pause = min(2.0, pause * 2)
+
+    async def _flush(self) -> None:
+        while self._results:
+            batch = self._results[:1000]
+            del self._results[:1000]
+            try:
+                await self._writes(actions.settle, batch)
+            except BaseException:
+                self._results[:0] = batch
+                raise
+            self.freed()  # a failure may have brought the next contact method forward
+
+    async def _close(self, grace_s: float = 10.0) -> None:
+        """Give back what was not begun, wait for what was, record everything, let go of everything."""
+        for lane in self.lanes.values():
+            lane.give_back()
+        if self.tasks:
+            _, late = await asyncio.wait(self.tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()  # its lease runs out and somebody else sends it again
+        if self._settler is not None:
+            self._settler.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._settler
+        with contextlib.suppress(DatabaseError):
+            await self._flush()
+        for lane in self.lanes.values():
+            await lane.channel.close()
+        if self._owned and self.context is not None:
+            await self.context.http.aclose()
+        for pool in (self._claims, self._writes, self._pocket):
+            await asyncio.to_thread(pool.close)
+
+
+def deliver_due() -> int:
+    """Deliver everything that is due now, in this process; returns how many deliveries were taken. For tests and commands."""
+    return asyncio.run(Deliverer().run_once())

@@ -1,0 +1,380 @@
+"""What others may read of delivery: deliveries and attempts, what a message will say, the pocket, and how it goes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, cast
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, F, Min, Prefetch, Q, QuerySet
+
+from tocsin.delivery import rules
+from tocsin.delivery.contract import Channel, IncidentFacts, Link, Message, Method
+from tocsin.delivery.models import WAITING, Attempt, Delivery, PocketMessage
+from tocsin.delivery.rules import Claimed
+from tocsin.people.rules import Deed, may, require
+from tocsin.platform import clock, plugins, secrets
+from tocsin.platform.actor import Actor
+
+GROUP = "tocsin.channels"
+
+
+# --- channels -----------------------------------------------------------------------------------------------------
+
+
+def channels() -> dict[str, Channel]:
+    """All channels that are installed, by kind."""
+    return cast(dict[str, Channel], plugins.load(GROUP))
+
+
+def check_method(
+    channel: str, address: object, secret: object = "", config: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """What is wrong with a contact method somebody wants to save, by field name; empty when nothing is."""
+    known = channels()
+    if channel not in known:
+        return {"channel": "must be one of " + ", ".join(known)}
+    return known[channel].descriptor.check(address, secret, config)
+
+
+# --- composing ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A claimed delivery with everything its message needs; ``problem`` says why it cannot be sent at all."""
+
+    delivery: Claimed
+    method: Method
+    to: str = ""
+    incident: IncidentFacts | None = None
+    why: str = ""
+    others: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def mailbox(self) -> tuple[str, object, str]:
+        """Deliveries of one mailbox may become one message."""
+        return (self.delivery.channel, self.method.id or self.method.address, self.delivery.kind)
+
+
+@lru_cache(maxsize=4096)
+def _clear(stored: str) -> str:
+    return secrets.decrypt(stored)
+
+
+_INCIDENTS = """
+SELECT i.id, i.title, i.state, i.priority, i.urgency, i.severity, i.service_id, s.name, i.opened_at, i.updated_at,
+       i.alert_count, i.drill, coalesce(u.name, '')
+FROM incidents_incident i JOIN catalogue_service s ON s.id = i.service_id
+LEFT JOIN people_user u ON u.id = i.acknowledged_by_id WHERE i.id = ANY(%s)
+"""
+_PAGES = """
+SELECT p.id, p.incident_id, p.generation, p.user_id, u.name, CASE WHEN p.id = ANY(%s) THEN p.reason END
+FROM escalation_page p JOIN people_user u ON u.id = p.user_id
+JOIN incidents_incident i ON i.id = p.incident_id AND i.generation = p.generation
+WHERE p.incident_id = ANY(%s) ORDER BY p.id
+"""
+_METHODS = """
+SELECT u.id, u.name, u.is_active, m.id, m.secret, m.config, m.label, m.disabled_at IS NOT NULL, m.disabled_reason
+FROM people_user u LEFT JOIN people_contact_method m ON m.user_id = u.id AND m.id = ANY(%s) WHERE u.id = ANY(%s)
+"""
+
+
+def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
+    """Everything that the messages of these deliveries need, in three queries for all of them, in the order given."""
+    incident_ids = sorted({item.incident_id for item in deliveries if item.incident_id})
+    page_ids = sorted({item.page_id for item in deliveries if item.page_id})
+    user_ids = sorted({item.user_id for item in deliveries if item.user_id})
+    method_ids = sorted({item.contact_method_id for item in deliveries if item.contact_method_id})
+    base = settings.TOCSIN.public_url
+    incidents: dict[int, IncidentFacts] = {}
+    why: dict[int, str] = {}
+    names: dict[tuple[int, int], dict[int, str]] = {}
+    users: dict[int, tuple[str, bool]] = {}
+    methods: dict[int, tuple[int, str, Any, str, bool, str]] = {}
+    with connection.cursor() as cursor:
+        if incident_ids:
+            cursor.execute(_INCIDENTS, [incident_ids])
+            for row in cursor.fetchall():
+                incidents[row[0]] = IncidentFacts(*row[:10], f"{base}/incidents/{row[0]}/", *row[10:])
+        if page_ids:
+            cursor.execute(_PAGES, [page_ids, incident_ids])
+            for page, incident, generation, user, name, reason in cursor.fetchall():
+                names.setdefault((incident, generation), {})[user] = name
+                if reason is not None:
+                    why[page] = rules.why_of(_json(reason))
+        if user_ids:
+            cursor.execute(_METHODS, [method_ids, user_ids])
+            for user, name, active, method, secret, config, label, disabled, disabled_reason in cursor.fetchall():
+                users[user] = (name, active)
+                if method is not None:
+                    methods[method] = (user, secret, _json(config), label, disabled, disabled_reason)
+    result = []
+    for item in deliveries:
+        name, active = users.get(item.user_id or 0, ("", True))
+        found = methods.get(item.contact_method_id or 0)
+        problem = ""
+        method = Method(address=item.address, user_id=item.user_id)
+        if found:
+            try:
+                secret = _clear(found[1]) if found[1] else ""
+            except secrets.SecretUnreadable:
+                secret, problem = "", "its secret was stored under another TOCSIN_SECRET_KEY"
+            method = Method(item.address, secret, found[2] or {}, found[3], item.user_id, item.contact_method_id)
+            if found[4]:
+                problem = f"the contact method is disabled: {found[5]}"
+        elif item.user_id:
+            problem = "the contact method was removed"
+        if not active:
+            problem = "the person's account is disabled"
+        incident = incidents.get(item.incident_id or 0)
+        if item.kind != "test" and incident is None:
+            problem = "the incident is gone"
+        everyone = names.get((item.incident_id or 0, item.generation or 0), {})
+        others = tuple(other for user, other in everyone.items() if user != item.user_id)
+        result.append(Prepared(item, method, name, incident, why.get(item.page_id or 0, ""), others, problem))
+    return result
+
+
+def _json(value: object) -> Any:
+    """JSON columns come as text from a raw cursor under Django."""
+    import json
+
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def message_of(items: Sequence[Prepared]) -> Message:
+    """The message for one delivery, or for several of one mailbox."""
+    expires = items[0].delivery.at + timedelta(hours=rules.LINK_HOURS)
+    messages = [_single(item, expires if len(items) == 1 else None) for item in items]
+    if len(items) == 1:
+        return messages[0]
+    base = settings.TOCSIN.public_url
+    first = items[0].delivery
+    acknowledge = ""
+    if first.kind == "page" and first.user_id and len(items) <= 100:
+        ids = sorted({item.incident.id for item in items if item.incident})
+        acknowledge = action_url(ids, first.user_id, "acknowledge", first.id, expires)
+    key = f"bundle:{first.key}:{len(items)}"
+    state = "resolved" if first.kind == "resolved" else "triggered"
+    return rules.bundle(messages, key=key, url=f"{base}/incidents/?state={state}", acknowledge=acknowledge)
+
+
+def action_url(incident: int | list[int], user_id: int, verb: str, delivery_id: int, expires: datetime) -> str:
+    """The address of a signed action link: one verb, one person, these incidents, until ``expires``."""
+    value = {"i": incident, "u": user_id, "v": verb, "d": delivery_id, "e": int(expires.timestamp())}
+    return f"{settings.TOCSIN.public_url}/a/{secrets.sign(value, 'action')}"
+
+
+def _single(item: Prepared, expires: datetime | None) -> Message:
+    """The message of one delivery; its action links only when ``expires`` is given (a bundle has its own)."""
+    delivery, incident = item.delivery, item.incident
+    base = settings.TOCSIN.public_url
+    if delivery.kind == "test" or incident is None:
+        return rules.trial_message(
+            key=delivery.key, at=delivery.at, to=item.to, url=f"{base}/", delivery_id=delivery.id
+        )
+    links = [Link("view", rules.LINK_TEXT["view"], incident.url)]
+    page = delivery.kind == "page"
+    if page and expires and delivery.user_id:
+        links += [
+            Link(verb, rules.LINK_TEXT[verb], action_url(incident.id, delivery.user_id, verb, delivery.id, expires))
+            for verb in rules.LINK_VERBS
+        ]
+    return Message(
+        kind=delivery.kind,
+        about=delivery.kind,
+        key=delivery.key,
+        title=rules.title_of_page(incident) if page else rules.title_of_resolved(incident),
+        body=rules.body_of_page(incident, why=item.why, others=item.others)
+        if page
+        else rules.body_of_resolved(incident),
+        at=delivery.at,
+        to=item.to,
+        incidents=(incident,),
+        links=tuple(links),
+        why=item.why,
+        others=item.others,
+        loud=page and delivery.urgency == "high",
+        drill=incident.drill,
+        delivery_ids=(delivery.id,),
+    )
+
+
+def compose(deliveries: Sequence[Claimed]) -> list[tuple[Message, Method]]:
+    """The messages of these deliveries, one each, with where they go; a few queries for all."""
+    return [(message_of([item]), item.method) for item in prepare(deliveries)]
+
+
+# --- the queue ----------------------------------------------------------------------------------------------------
+
+_NEXT = """
+SELECT extract(epoch FROM least(
+  (SELECT min(q.next_at) FROM unnest(%s::text[]) AS c(channel) CROSS JOIN LATERAL (
+     SELECT d.next_at FROM delivery_delivery d WHERE d.state = 'pending' AND d.channel = c.channel
+     ORDER BY d.next_at LIMIT 1) q),
+  (SELECT min(claimed_until) FROM delivery_delivery WHERE state = 'sending')) - tocsin_now())
+"""
+
+
+def next_due() -> float | None:
+    """Seconds until the next delivery is due or a lease ends, not below zero; None when nothing waits."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT, [list(channels())])
+        value = cursor.fetchone()[0]
+    return None if value is None else max(0.0, float(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How delivery goes. ``overdue_s``: age of the oldest delivery that should have gone out; 0 when none waits."""
+
+    waiting: int
+    due: int
+    sending: int
+    overdue_s: float
+    failed_last_hour: int
+    sent_last_hour: int
+    channels: tuple["ChannelHealth", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHealth:
+    """How one channel goes, over the last hour; ``last_problem`` is its newest failure's reason."""
+
+    kind: str
+    label: str
+    waiting: int
+    due: int
+    sent: int
+    failed: int
+    last_problem: str
+
+
+def delivery_health() -> Health:
+    """How delivery goes, over all channels; three queries on indexed, short-lived rows."""
+    now = clock.now()
+    hour = now - timedelta(hours=1)
+    queue = {
+        row["channel"]: row
+        for row in Delivery.objects.filter(state__in=WAITING)
+        .values("channel")
+        .annotate(
+            waiting=Count("id", filter=Q(state="pending")),
+            due=Count("id", filter=Q(state="pending", next_at__lte=now)),
+            sending=Count("id", filter=Q(state="sending")),
+            oldest=Min("next_at", filter=Q(state="pending", next_at__lte=now)),
+        )
+    }
+    newest = Delivery.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    ended = {
+        row["channel"]: row
+        for row in Delivery.objects.filter(id__gt=newest - 100_000, ended_at__gte=hour)
+        .values("channel")
+        .annotate(
+            sent=Count("id", filter=Q(state__in=["delivered", "accepted"])),
+            failed=Count("id", filter=Q(state="failed")),
+        )
+    }
+    problems: dict[str, str] = {}
+    for channel, reason in (
+        Delivery.objects.filter(id__gt=newest - 100_000, ended_at__gte=hour, state="failed")
+        .order_by("-ended_at")
+        .values_list("channel", "reason")[:200]
+    ):
+        problems.setdefault(channel, reason)
+    known = channels()
+    kinds = sorted(known.keys() | queue.keys() | ended.keys())
+    oldest = min((row["oldest"] for row in queue.values() if row["oldest"]), default=None)
+    return Health(
+        waiting=sum(row["waiting"] for row in queue.values()),
+        due=sum(row["due"] for row in queue.values()),
+        sending=sum(row["sending"] for row in queue.values()),
+        overdue_s=(now - oldest).total_seconds() if oldest else 0.0,
+        failed_last_hour=sum(row["failed"] for row in ended.values()),
+        sent_last_hour=sum(row["sent"] for row in ended.values()),
+        channels=tuple(
+            ChannelHealth(
+                kind,
+                known[kind].descriptor.label if kind in known else kind,
+                queue.get(kind, {}).get("waiting", 0),
+                queue.get(kind, {}).get("due", 0),
+                ended.get(kind, {}).get("sent", 0),
+                ended.get(kind, {}).get("failed", 0),
+                problems.get(kind, ""),
+            )
+            for kind in kinds
+        ),
+    )
+
+
+# --- for pages, incidents and people ------------------------------------------------------------------------------
+
+
+def _deliveries() -> QuerySet[Delivery]:
+    return Delivery.objects.select_related("user", "contact_method").prefetch_related(
+        Prefetch("attempt_rows", queryset=Attempt.objects.order_by("id"))
+    )
+
+
+def of_pages(actor: Actor, page_ids: Iterable[int]) -> dict[int, list[Delivery]]:
+    """Deliveries by page, each with ``attempt_rows`` loaded, in the order of the person's rules."""
+    require(actor, Deed.READ)
+    found: dict[int, list[Delivery]] = {page: [] for page in page_ids}
+    for row in _deliveries().filter(page_id__in=list(found)).order_by("rule_position", "id"):
+        found[cast(int, row.page_id)].append(row)
+    return found
+
+
+def of_incidents(actor: Actor, incident_ids: Iterable[int]) -> dict[int, list[Delivery]]:
+    """Deliveries by incident, each with ``attempt_rows`` loaded, in the order in which they were planned."""
+    require(actor, Deed.READ)
+    found: dict[int, list[Delivery]] = {incident: [] for incident in incident_ids}
+    for row in _deliveries().filter(incident_id__in=list(found)).order_by("id"):
+        found[cast(int, row.incident_id)].append(row)
+    return found
+
+
+def delivery(actor: Actor, delivery_id: int) -> Delivery | None:
+    """One delivery with its attempts; None when there is none."""
+    require(actor, Deed.READ)
+    return _deliveries().filter(id=delivery_id).first()
+
+
+def shown_address(actor: Actor, item: Delivery) -> str:
+    """The address as this actor may see it: in full only to the person and to administrators; it may be a credential."""
+    if actor.user_id == item.user_id or may(actor, Deed.ADMINISTER):
+        return item.address
+    return masked(item.channel, item.address)
+
+
+def masked(channel: str, address: str) -> str:
+    """An address that can be recognised but not used."""
+    if channel == "email" and "@" in address:
+        name, _, domain = address.partition("@")
+        return f"{name[:1]}…@{domain}"
+    if "://" in address:
+        scheme, _, rest = address.partition("://")
+        host = rest.split("/")[0].rpartition("@")[2]
+        return f"{scheme}://{host}/…"
+    return address[:2] + "…" if len(address) > 4 else "…"
+
+
+def pocket(user_id: int, *, limit: int = 50) -> list[PocketMessage]:
+    """What a person's demo phone has received, newest first."""
+    return list(
+        PocketMessage.objects.filter(user_id=user_id).select_related("incident", "delivery").order_by("-id")[:limit]
+    )
+
+
+def pocket_unread(user_id: int) -> int:
+    """How many messages on the demo phone are new."""
+    return PocketMessage.objects.filter(user_id=user_id, read_at=None).count()
+
+
+def latest_failures(limit: int = 20) -> list[Delivery]:
+    """Deliveries that failed most recently."""
+    return list(_deliveries().filter(state="failed").order_by(F("ended_at").desc())[:limit])

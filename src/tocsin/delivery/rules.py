@@ -1,0 +1,305 @@
+"""Decisions about deliveries: order, patience, bundling, and the words of a message.
+
+Pure: plain values in, plain values out.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.delivery.contract import Accepted, Delivered, IncidentFacts, Link, Message, Rejected, Result, TryLater
+from tocsin.escalation.rules import PageReason
+
+# --- what happened (see project/reactions.py for what follows) ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PagesFailed:
+    """No contact method of these pages' people worked: nobody has been reached by them."""
+
+    page_ids: tuple[int, ...]
+
+
+# --- what goes in and out of the outbox ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A message to put into the outbox.
+
+    kind           ``page``, ``resolved`` or ``test``
+    generation     the incident's when the page was planned; None: not fenced
+    rule_position  which of the person's notification rules
+    rank           see ``rank_of``
+    delay_s        seconds to wait before it is sent
+    key            idempotency key, unique for ever; a second delivery with the same key is not made
+    """
+
+    kind: str
+    key: str
+    channel: str
+    address: str
+    page_id: int | None = None
+    incident_id: int | None = None
+    generation: int | None = None
+    user_id: int | None = None
+    contact_method_id: int | None = None
+    rule_position: int = 0
+    rank: int = 50
+    delay_s: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that is ours to send until its lease ends. ``at``: when it was claimed, by the database's clock."""
+
+    id: int
+    claim: int
+    kind: str
+    key: str
+    page_id: int | None
+    incident_id: int | None
+    generation: int | None
+    user_id: int | None
+    contact_method_id: int | None
+    channel: str
+    address: str
+    rank: int
+    number: int
+    urgency: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Not tried after all (we stop, or it waited too long in line): back into the outbox, not counted as an attempt."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What came of a claimed delivery. ``took_s``: from claim to outcome; ``waited_s``: from claim to the try."""
+
+    delivery: Claimed
+    result: Result | Release
+    waited_s: float
+    took_s: float
+
+
+# --- order --------------------------------------------------------------------------------------------------------
+
+PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+TEST_RANK = 5
+RESOLVED_RANK = 30
+
+
+def rank_of(priority: str, *, first: bool) -> int:
+    """Place in the queue, lower first: first pages of incidents by priority (0 to 4), then all other pages (10 to 14).
+
+    A test (5) goes between them because somebody is looking at the screen; notices of resolution (30) come last.
+    """
+    place = PRIORITIES.index(priority) if priority in PRIORITIES else 2
+    return place if first else 10 + place
+
+
+# --- patience -----------------------------------------------------------------------------------------------------
+
+# Waits between attempts, seconds. Loud: five tries within a minute, because the next contact method and the next step
+# wait for the verdict. Quiet: seven tries within about eight hours, because nobody is to be woken by the next one.
+BACK_OFF: dict[str, tuple[float, ...]] = {
+    "high": (2, 5, 15, 30),
+    "low": (10, 60, 300, 900, 3600, 21600),
+}
+# A provider that asks for more patience than this has failed: somebody else may still reach the person in time.
+LONGEST_WAIT = {"high": 60.0, "low": 6 * 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try again after this many seconds."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """It is over: ``state`` delivered, accepted or failed."""
+
+    state: str
+    reason: str = ""
+
+
+def after(result: Result, *, number: int, urgency: str, delivery_id: int = 0) -> Again | Over:
+    """What follows from the result of attempt ``number`` (from 1).
+
+    Waits are spread by up to a tenth, by the delivery's id, so that a thousand failures do not come back as one.
+    """
+    if isinstance(result, Delivered):
+        return Over("delivered")
+    if isinstance(result, Accepted):
+        return Over("accepted")
+    if isinstance(result, Rejected):
+        return Over("failed", result.reason)
+    waits = BACK_OFF.get(urgency, BACK_OFF["high"])
+    if number > len(waits):
+        return Over("failed", f"given up after {number} attempts: {result.reason}")
+    longest = LONGEST_WAIT.get(urgency, LONGEST_WAIT["high"])
+    if result.after_s is not None and result.after_s > longest:
+        return Over("failed", f"asked to wait {result.after_s:.0f} s, which is too long: {result.reason}")
+    wait = waits[number - 1] * (1 + (zlib.crc32(str(delivery_id).encode()) % 100) / 1000)
+    return Again(max(wait, result.after_s or 0.0))
+
+
+def after_unknown(*, number: int, urgency: str) -> Again | Over:
+    """What follows when a lease ran out: nobody knows whether it was sent, so it is sent again, at once.
+
+    Not without end: a delivery that kills its sender every time is given up like any other.
+    """
+    if number > len(BACK_OFF.get(urgency, BACK_OFF["high"])):
+        return Over("failed", f"given up after {number} attempts: the sender died each time")
+    return Again(0.0)
+
+
+# --- bundling -----------------------------------------------------------------------------------------------------
+
+
+def bundles(count: int, *, size: int, alone_first: bool) -> list[int]:
+    """How many deliveries go into each message when ``count`` wait for one contact method.
+
+    ``alone_first``: the person has heard nothing from us just now, so the first page goes out alone and at once.
+    """
+    parts = []
+    if alone_first and count:
+        parts.append(1)
+        count -= 1
+    while count > 0:
+        parts.append(min(size, count))
+        count -= parts[-1]
+    return parts
+
+
+# --- words --------------------------------------------------------------------------------------------------------
+
+LINK_VERBS = ("acknowledge", "resolve", "escalate")
+LINK_TEXT = {"view": "Open", "acknowledge": "Acknowledge", "resolve": "Resolve", "escalate": "Escalate"}
+LINK_HOURS = 24
+TITLE_LENGTH = 150
+
+
+def cut(text: str, length: int) -> str:
+    """The text on one line, at most ``length`` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def _drill(drill: bool) -> str:
+    return "[DRILL] " if drill else ""
+
+
+def title_of_page(incident: IncidentFacts) -> str:
+    """The title of a page: what a lock screen or an SMS must say."""
+    return cut(
+        f"{_drill(incident.drill)}{incident.priority} {incident.service}: {incident.title} ({incident.number})",
+        TITLE_LENGTH,
+    )
+
+
+def title_of_resolved(incident: IncidentFacts) -> str:
+    """The title of a notice of resolution."""
+    return cut(
+        f"{_drill(incident.drill)}Resolved: {incident.service}: {incident.title} ({incident.number})", TITLE_LENGTH
+    )
+
+
+def body_of_page(incident: IncidentFacts, *, why: str, others: Sequence[str]) -> str:
+    """The text of a page: what is wrong, since when, why you, who else."""
+    alerts = f", {incident.alert_count} alerts" if incident.alert_count > 1 else ""
+    lines = [
+        incident.title,
+        f"{incident.priority} on {incident.service}{alerts}, since {incident.opened_at:%H:%M} UTC.",
+    ]
+    if incident.drill:
+        lines.insert(0, "This is a drill.")
+    if why:
+        lines.append(f"You are paged because: {why}.")
+    if others:
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        lines.append(f"Also paged: {', '.join(others[:5])}{more}.")
+    return "\n".join(lines)
+
+
+def body_of_resolved(incident: IncidentFacts) -> str:
+    """The text of a notice of resolution."""
+    first = "This is a drill.\n" if incident.drill else ""
+    return f"{first}{incident.title}\n{incident.number} on {incident.service} is {incident.state}. Nothing more to do."
+
+
+def why_of(reason: object) -> str:
+    """One clause out of a page's recorded reason (escalation.rules.PageReason as JSON): policy, step, schedule ...
+
+    Lenient on purpose: a page is sent even when its reason cannot be read.
+    """
+    if not isinstance(reason, dict):
+        return ""
+    try:
+        text = PageReason.from_json(reason).text
+    except (KeyError, TypeError, ValueError, AttributeError):
+        text = str(reason.get("text") or reason.get("why") or "")
+    return cut(text, 250).rstrip(".")
+
+
+def trial_message(*, key: str, at: datetime, to: str, url: str, delivery_id: int = 0) -> Message:
+    """A test: it says so, and asks for nothing."""
+    return Message(
+        kind="test",
+        about="test",
+        key=key,
+        title="Test from Tocsin",
+        body="This is a test. If you can read it, Tocsin can reach you here. Nothing is wrong and nothing is asked of you.",
+        at=at,
+        to=to,
+        links=(Link("view", "Open Tocsin", url),),
+        loud=False,
+        delivery_ids=(delivery_id,) if delivery_id else (),
+    )
+
+
+def bundle(messages: Sequence[Message], *, key: str, url: str, acknowledge: str = "") -> Message:
+    """Several messages to one contact method as one; each keeps its incident, titles come in the order given.
+
+    ``url``: where all incidents are listed; ``acknowledge``: the address of a link that acknowledges all of them.
+    """
+    first = messages[0]
+    incidents = tuple(incident for message in messages for incident in message.incidents)
+    drills = sum(message.drill for message in messages)
+    count = len(messages)
+    if first.about == "resolved":
+        title = f"{count} incidents are over"
+    else:
+        worst = min((incident.priority for incident in incidents), default="")
+        title = f"{count} more incidents, worst {worst}" if worst else f"{count} more incidents"
+    if drills:
+        title = "[DRILL] " + title if drills == count else f"{title} ({drills} of them a drill)"
+    shown = [message.title for message in messages[:20]]
+    if count > len(shown):
+        shown.append(f"... and {count - len(shown)} more")
+    links = [Link("view", "Open the list", url)]
+    if acknowledge:
+        links.append(Link("acknowledge", f"Acknowledge all {count}", acknowledge))
+    return Message(
+        kind="bundle",
+        about=first.about,
+        key=key,
+        title=title,
+        body="\n".join(shown),
+        at=first.at,
+        to=first.to,
+        incidents=incidents,
+        links=tuple(links),
+        why=first.why,
+        loud=any(message.loud for message in messages),
+        drill=drills == count,
+        delivery_ids=tuple(item for message in messages for item in message.delivery_ids),
+    )
