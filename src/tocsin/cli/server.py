@@ -1,0 +1,224 @@
+"""Commands that run on the server itself: start, migrate, look after."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tocsin.platform import settings as platform_settings
+
+EXIT_CONFIG = 78
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of the server to ``app``."""
+    panel = "Server"
+    app.command("up", rich_help_panel=panel)(up)
+    app.command("web", rich_help_panel=panel)(web)
+    app.command("engine", rich_help_panel=panel)(engine)
+    app.command("migrate", rich_help_panel=panel)(migrate)
+    app.command("prepare", hidden=True)(prepare)
+    app.command("config", rich_help_panel=panel)(config)
+    app.command("sign-in-link", rich_help_panel=panel)(sign_in_link)
+
+
+def _set(**values: object) -> None:
+    """Options of the command line become environment, so that children and Django see the same settings."""
+    for name, value in values.items():
+        if value is not None:
+            os.environ["TOCSIN_" + name.upper()] = str(value)
+
+
+def _settings() -> platform_settings.Settings:
+    platform_settings.get.cache_clear()
+    return platform_settings.get()
+
+
+def _django(data: Path | None = None) -> platform_settings.Settings:
+    """Django, ready for use, on the database of the environment or on the running embedded one."""
+    _set(data_dir=data)
+    settings = _settings()
+    if not settings.database_url:
+        from tocsin.project.embedded import Embedded
+
+        os.environ["DATABASE_URL"] = Embedded(settings.data_dir).url
+        settings = _settings()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.project.settings")
+    import django
+
+    from tocsin.project import logs
+
+    logs.configure(settings.log_format, settings.log_level)
+    django.setup()
+    return settings
+
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Folder for database, spool and keys. [env: TOCSIN_DATA_DIR; var]"),
+]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. [env: TOCSIN_HOST; 127.0.0.1]")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on. [env: TOCSIN_PORT; 8700]")]
+Certificate = Annotated[
+    Path | None, typer.Option("--tls-cert", exists=True, dir_okay=False, help="Certificate chain (PEM) to serve TLS with.")
+]
+PrivateKey = Annotated[
+    Path | None, typer.Option("--tls-key", exists=True, dir_okay=False, help="Private key (PEM) of the certificate.")
+]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Web processes.")]
+
+
+def up(
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    demo: Annotated[
+        bool | None, typer.Option("--demo/--no-demo", help="Fill an empty database with the demo company.")
+    ] = None,
+    tls_cert: Certificate = None,
+    tls_key: PrivateKey = None,
+    workers: Workers = 1,
+) -> None:
+    """Run everything on this machine: database, web and engine, supervised.
+
+    Uses the embedded PostgreSQL in the data folder, or the one that DATABASE_URL names. Prints the address and a
+    sign-in link that works once. SIGTERM or Ctrl-C drains and stops; a second one forces.
+    """
+    _set(host=host, port=port, data_dir=data, demo=demo, tls_cert=tls_cert, tls_key=tls_key)
+    from tocsin.project.up import Options
+    from tocsin.project.up import up as run
+
+    raise typer.Exit(run(_settings(), Options(workers=workers)))
+
+
+def web(
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    tls_cert: Certificate = None,
+    tls_key: PrivateKey = None,
+    workers: Workers = 1,
+) -> None:
+    """Run the web server alone: intake door, pages, API. Any number may run, on any number of machines.
+
+    Waits until the database's schema is current.
+    """
+    _set(host=host, port=port, tls_cert=tls_cert, tls_key=tls_key)
+    _wait_for_schema(data)
+    from tocsin.project.web import serve
+
+    settings = _settings()
+    serve(
+        host=settings.host,
+        port=settings.port,
+        workers=workers,
+        tls_cert=settings.tls_cert,
+        tls_key=settings.tls_key,
+    )
+
+
+def engine(data: Data = None) -> None:
+    """Run one engine alone: triage, escalation, delivery, timers. Any number may run, on any number of machines.
+
+    Waits until the database's schema is current.
+    """
+    _wait_for_schema(data)
+    from tocsin.project.engine import main
+
+    main()
+
+
+def _wait_for_schema(data: Path | None) -> None:
+    _django(data)
+    from django.db import connection
+
+    from tocsin.project import migrate as migrations
+
+    try:
+        migrations.wait_for_schema()
+    except migrations.NotReady as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    connection.close()
+
+
+def migrate(data: Data = None) -> None:
+    """Bring the database's schema up to date. Safe to run from many nodes at once: one does it, the others wait."""
+    _django(data)
+    from tocsin.project import migrate as migrations
+
+    try:
+        done = migrations.migrate()
+    except migrations.NotReady as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"Applied {len(done)} migrations." if done else "The schema is current.")
+
+
+def prepare(data: Data = None) -> None:
+    """Migrate, make sure of an administrator, the demo company and the profile; prints facts as JSON."""
+    settings = _django(data)
+    from tocsin.project import first_run
+    from tocsin.project import migrate as migrations
+
+    try:
+        migrations.migrate()
+    except migrations.NotReady as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    if settings.demo:
+        from tocsin.project import demo
+
+        demo.load_if_empty()
+    user = first_run.administrator()
+    facts = {
+        "url": settings.public_url,
+        "email": user.email,
+        "link": first_run.sign_in_link(user),
+        "profile": str(first_run.write_profile(user)),
+    }
+    typer.echo(json.dumps(facts))
+
+
+def config(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List every setting with its present value and what it means. Secrets are masked."""
+    from pydantic import SecretStr
+
+    from tocsin.project.logs import mask
+
+    settings = _settings()
+    rows: list[dict[str, Any]] = []
+    for name, (field, description) in zip(
+        type(settings).model_fields, platform_settings.names().items(), strict=True
+    ):
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            shown = "***" if value.get_secret_value() else ""
+        elif isinstance(value, list):
+            shown = ",".join(str(item) for item in value)
+        else:
+            shown = "" if value is None else mask(str(value))
+        rows.append({"name": field, "value": shown, "description": description})
+    if as_json:
+        typer.echo(json.dumps({"items": rows}, indent=2))
+        return
+    for row in rows:
+        typer.echo(f"{row['name']}={row['value']}\n    {row['description']}")
+
+
+def sign_in_link(
+    email: Annotated[str, typer.Argument(help="E-mail address of the person; empty: the first administrator.")] = "",
+    data: Data = None,
+) -> None:
+    """Print an address that signs somebody in once, within an hour. For whoever may read the data folder."""
+    _django(data)
+    from tocsin.people import queries
+    from tocsin.platform.actor import SYSTEM
+    from tocsin.project import first_run
+
+    user = queries.user(SYSTEM, email) if email else first_run.administrator()
+    typer.echo(first_run.sign_in_link(user))
