@@ -427,6 +427,10 @@ class Deliverer:
     def _settle_bell(self) -> asyncio.Event:
         return asyncio.Event()
 
+    @functools.cached_property
+    def _flushing(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
     async def _settle_forever(self) -> None:
         while True:
             await self._settle_bell.wait()
@@ -441,15 +445,17 @@ class Deliverer:
                     pause = min(2.0, pause * 2)
 
     async def _flush(self) -> None:
-        while self._results:
-            batch = self._results[:1000]
-            del self._results[:1000]
-            try:
-                await self._writes(actions.settle, batch)
-            except BaseException:
-                self._results[:0] = batch
-                raise
-            self.freed()  # a failure may have brought the next contact method forward
+        """Record all outcomes there are; when this returns, they are recorded, by whomever."""
+        async with self._flushing:
+            while self._results:
+                batch = self._results[:1000]
+                del self._results[:1000]
+                try:
+                    await self._writes(actions.settle, batch)
+                except BaseException:
+                    self._results[:0] = batch
+                    raise
+                self.freed()  # a failure may have brought the next contact method forward
 
     async def _close(self, grace_s: float = 10.0) -> None:
         """Give back what was not begun, wait for what was, record everything, let go of everything."""

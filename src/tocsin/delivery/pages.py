@@ -18,6 +18,7 @@ from tocsin.delivery.models import Delivery, PocketMessage
 from tocsin.people import queries as people
 from tocsin.people.models import ContactMethod, User
 from tocsin.platform.errors import Forbidden, NotFound, TocsinError
+from tocsin.web.context import now
 from tocsin.web.shortcuts import Request, back_to, cut, done, export, number, page, signed_in
 
 ENDED = ("resolved", "closed")
@@ -106,7 +107,7 @@ def pocket(request: Request, user_id: int = 0) -> HttpResponse:
             "title": "Pocket phone" if person == request.user else f"Pocket phone of {person.name}",
             "person": person, "notes": notes, "others": others, "demo": demo, "own": person == request.user,
             "has_phone": phones.filter(user=person).exists(),
-            "unread": sum(note.message.read_at is None for note in notes),
+            "now": now(request), "unread": sum(note.message.read_at is None for note in notes),
         },
     )  # fmt: skip
 
@@ -193,7 +194,11 @@ def one(request: Request, delivery_id: int) -> HttpResponse:
         "delivery/one.html",
         {
             "title": f"Message {found.pk}", "delivery": found, "address": queries.shown_address(request.actor, found),
-            "channel": channel.descriptor if channel else None, "attempts": found.attempt_rows.all(),
+            "channel": channel.descriptor if channel else None,
+            "attempts": [
+                (row, f"{(row.ended_at - row.started_at).total_seconds():.2f} s" if row.ended_at else "")
+                for row in found.attempt_rows.all()
+            ],
         },
     )  # fmt: skip
 
