@@ -20,6 +20,7 @@ from tocsin.escalation.rules.planning import (
     preview,
     snooze_due,
     via_words,
+    wait,
     woken,
 )
 from tocsin.escalation.rules.reaching import (
@@ -63,5 +64,6 @@ __all__ = [
     "snooze_due",
     "split_target",
     "via_words",
+    "wait",
     "woken",
 ]

@@ -284,6 +284,16 @@ def plan(snapshot: PolicySnapshot, state: RunState, resolve: Resolve, at: dateti
     return Plan((gap,), after, step.wait_s, f"{named} found nobody; no step and no fallback finds anybody now")
 
 
+def wait(planned: Plan, reached: int) -> int:
+    """Seconds until the run is due again, given how many messages the pages of the step became.
+
+    People were paged but none has a usable contact method: the next step runs at once, since nobody can answer.
+    """
+    if not reached and any(page.user_id is not None for page in planned.pages):
+        return 0
+    return planned.next_due_s or 0
+
+
 def _last_word(snapshot: PolicySnapshot, state: RunState, resolve: Resolve, at: datetime) -> Plan:
     """After all loops, or for a policy without steps: the fallback, once; then the run is done."""
     facts = _facts(snapshot, state)

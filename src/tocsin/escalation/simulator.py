@@ -1,0 +1,360 @@
+"""What would happen: the production rules on virtual time, without touching data.
+
+``rehearse`` is pure: a policy, a resolver and everybody's notification rules in; the pages that would go out, when, how
+and why, out. ``simulate`` feeds it from the database. What the engine adds in real life is left out on purpose: send
+failures, limits, maintenance windows, and the seconds that a provider takes.
+
+Times are half-open: what would happen exactly at the end is not part of it. An answer at the very moment at which a
+step is due comes before the step.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from tocsin.escalation import queries
+from tocsin.escalation.rules import (
+    NotifyRule,
+    PageReason,
+    PlannedDelivery,
+    PolicySnapshot,
+    Resolve,
+    RunState,
+    Urgency,
+    ack_due,
+    duration,
+    notifications,
+    page_urgency,
+    plan,
+    wait,
+    woken,
+)
+from tocsin.people.models import User
+from tocsin.people.rules import Deed, require
+from tocsin.platform.actor import Actor
+from tocsin.platform.errors import Invalid, NotFound
+
+MAX_DURATION_S = 90 * 86400
+MAX_PAGES = 5_000
+PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+
+RulesOf = Callable[[int], Iterable[NotifyRule]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Somebody answers the ``page``-th page to a person (from 1) ``after_s`` seconds after it went out.
+
+    A snooze lasts ``for_s`` seconds. An answer that comes when there is nothing to answer changes nothing.
+    """
+
+    page: int
+    after_s: int
+    verb: Literal["acknowledge", "resolve", "snooze"] = "acknowledge"
+    for_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedDelivery:
+    """A message that would be handed to a contact method."""
+
+    at: datetime
+    channel: str
+    label: str
+    contact_method_id: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedPage:
+    """A page that would be written. ``user_id`` None: a gap. ``step`` and ``loop`` from 1, as in ``reason``.
+
+    ``notes``: which contact methods were skipped, and why nothing reaches the person if nothing does.
+    """
+
+    at: datetime
+    user_id: int | None
+    user: str
+    step: int
+    loop: int
+    reason: PageReason
+    generation: int = 1
+    deliveries: tuple[SimulatedDelivery, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message that would go out, or one page that reaches nobody: what the command line and the page list."""
+
+    at: datetime
+    user_id: int | None
+    user: str
+    channel: str
+    label: str
+    step: int
+    loop: int
+    kind: str
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "at": self.at.isoformat(),
+            "user_id": self.user_id,
+            "user": self.user,
+            "channel": self.channel,
+            "label": self.label,
+            "step": self.step,
+            "loop": self.loop,
+            "kind": self.kind,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that is no page: an answer, a time-out, the end of the run."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What would happen from ``at`` to ``until``. ``outcome`` says how it stands at the end, in words.
+
+    ``next_at``: when the next step would run after ``until``; None: nothing more would happen.
+    """
+
+    policy: PolicySnapshot | None
+    urgency: Urgency
+    at: datetime
+    until: datetime
+    pages: tuple[SimulatedPage, ...]
+    happenings: tuple[Happening, ...]
+    outcome: str
+    next_at: datetime | None = None
+    service: str = ""
+    priority: str = ""
+
+    @property
+    def gaps(self) -> list[SimulatedPage]:
+        """The moments at which there would be nobody to page."""
+        return [page for page in self.pages if page.user_id is None]
+
+    @property
+    def lines(self) -> list[Line]:
+        """All messages in order of time, with a line of its own for a gap and for a page that reaches nobody."""
+        found = []
+        for page in self.pages:
+            why = " ".join((page.reason.text, *(f"{note[:1].upper()}{note[1:]}." for note in page.notes)))
+            line = Line(page.at, page.user_id, page.user, "", "", page.step, page.loop, page.reason.kind, why)
+            found += [replace(line, at=d.at, channel=d.channel, label=d.label) for d in page.deliveries]
+            if page.user_id is None or not page.deliveries:
+                found.append(line)
+        return sorted(found, key=lambda line: line.at)
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self.lines)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "service": self.service,
+            "priority": self.priority,
+            "urgency": self.urgency,
+            "policy": {"name": self.policy.name, "version": self.policy.version} if self.policy else None,
+            "at": self.at.isoformat(),
+            "until": self.until.isoformat(),
+            "items": [line.to_json() for line in self.lines],
+            "happenings": [{"at": one.at.isoformat(), "text": one.text} for one in self.happenings],
+            "outcome": self.outcome,
+            "next_at": self.next_at.isoformat() if self.next_at else None,
+        }
+
+
+@dataclass
+class _Page:
+    """A page on its way into the result: what it plans is cut when an answer comes."""
+
+    at: datetime
+    user_id: int | None
+    reason: PageReason
+    generation: int
+    planned: list[PlannedDelivery]
+    notes: tuple[str, ...]
+
+
+def rehearse(
+    snapshot: PolicySnapshot,
+    resolve: Resolve,
+    rules_of: RulesOf,
+    urgency: Urgency,
+    at: datetime,
+    duration_s: int,
+    answers: Iterable[Answer] = (),
+    names: Mapping[int, str] | None = None,
+) -> Simulation:
+    """Run a policy on virtual time from ``at`` for ``duration_s`` seconds. Pure; ends early after ``MAX_PAGES``."""
+    until = at + timedelta(seconds=duration_s)
+    script: dict[int, list[Answer]] = {}
+    for answer in answers:
+        script.setdefault(answer.page, []).append(answer)
+    pages: list[_Page] = []
+    ended: dict[int, datetime] = {}
+    happenings: list[Happening] = []
+    coming: list[tuple[datetime, int, Answer, int]] = []  # answers under way: when, tie-break, what, who
+    state: Literal["triggered", "acknowledged", "snoozed", "resolved"] = "triggered"
+    due: tuple[datetime, RunState] | None = (at, RunState())
+    generation, paged, outcome = 1, 0, ""
+
+    while len(pages) < MAX_PAGES:
+        if coming and (due is None or coming[0][0] <= due[0]):
+            moment, _, answer, who = heapq.heappop(coming)
+            if moment >= until:
+                continue
+            if state == "resolved" or (state != "triggered" and answer.verb == "acknowledge"):
+                continue
+            name = (names or {}).get(who, f"user {who}")
+            if state == "triggered":
+                ended[generation] = moment
+            generation += 1
+            due, state, outcome = _answered(snapshot, answer, moment, name)
+            happenings.append(Happening(moment, outcome))
+            continue
+        if due is None or due[0] >= until:
+            break
+        moment, step = due
+        if state != "triggered":
+            text = "the snooze ended" if state == "snoozed" else "the acknowledgement timed out"
+            happenings.append(Happening(moment, f"{text}; the policy begins anew"))
+            state, generation = "triggered", generation + 1
+        decided, reached = plan(snapshot, step, resolve, moment), 0
+        for page in decided.pages:
+            planned: list[PlannedDelivery] = []
+            notes: tuple[str, ...] = ()
+            if page.user_id is not None:
+                how = notifications(rules_of(page.user_id), urgency)
+                planned, notes = list(how.deliveries), how.notes
+                paged, reached = paged + 1, reached + len(planned)
+                for answer in script.get(paged, ()):
+                    heapq.heappush(
+                        coming, (moment + timedelta(seconds=answer.after_s), len(pages), answer, page.user_id)
+                    )
+            pages.append(_Page(moment, page.user_id, page.reason, generation, planned, notes))
+        outcome = decided.note
+        if decided.next is None:
+            happenings.append(Happening(moment, decided.note))
+            due = None
+        else:
+            due = (moment + timedelta(seconds=wait(decided, reached)), decided.next)
+
+    return Simulation(
+        policy=snapshot,
+        urgency=urgency,
+        at=at,
+        until=until,
+        pages=tuple(_simulated(page, ended.get(page.generation), until, names or {}) for page in pages),
+        happenings=tuple(happenings),
+        outcome=outcome,
+        next_at=due[0] if due else None,
+    )
+
+
+def _answered(
+    snapshot: PolicySnapshot, answer: Answer, moment: datetime, name: str
+) -> tuple[tuple[datetime, RunState] | None, Literal["acknowledged", "snoozed", "resolved"], str]:
+    """When the run is due again after an answer, what the incident is now, and that in words."""
+    if answer.verb == "resolve":
+        return None, "resolved", f"{name} resolved it"
+    if answer.verb == "snooze":
+        again = moment + timedelta(seconds=max(1, answer.for_s))
+        return (again, woken()), "snoozed", f"{name} snoozed it for {duration(max(1, answer.for_s))}"
+    back = ack_due(snapshot, moment)
+    text = f"{name} acknowledged it"
+    if back is None:
+        return None, "acknowledged", text
+    return (back, woken()), "acknowledged", f"{text}; it pages again in {duration(snapshot.ack_timeout_s or 0)}"
+
+
+def _simulated(page: _Page, ended: datetime | None, until: datetime, names: Mapping[int, str]) -> SimulatedPage:
+    """The page with the messages that go out before the end and before the answer that stops them."""
+    deliveries = []
+    for one in page.planned:
+        moment = page.at + timedelta(seconds=one.delay_s)
+        stopped = ended is not None and one.delay_s > 0 and moment >= ended
+        if moment < until and not stopped:
+            deliveries.append(SimulatedDelivery(moment, one.channel, one.label, one.contact_method_id, one.position))
+    user = "" if page.user_id is None else names.get(page.user_id, f"user {page.user_id}")
+    return SimulatedPage(
+        at=page.at,
+        user_id=page.user_id,
+        user=user or "nobody",
+        step=page.reason.step,
+        loop=page.reason.loop,
+        reason=page.reason,
+        generation=page.generation,
+        deliveries=tuple(deliveries),
+        notes=page.notes,
+    )
+
+
+def simulate(
+    service: int | PolicySnapshot,
+    priority: str,
+    at: datetime,
+    duration_s: int,
+    *,
+    actor: Actor,
+    answers: Iterable[Answer] = (),
+) -> Simulation:
+    """What would go out if an incident opened on a service (by id), or under a policy, at a moment. Writes nothing.
+
+    Raises Forbidden, NotFound, Invalid (``priority``, ``at``, ``for``).
+    """
+    require(actor, Deed.READ)
+    problems = {}
+    if priority not in PRIORITIES:
+        problems["priority"] = "one of " + ", ".join(PRIORITIES)
+    if not 1 <= duration_s <= MAX_DURATION_S:
+        problems["for"] = f"1 to {MAX_DURATION_S} seconds ({MAX_DURATION_S // 86400} days)"
+    if at.tzinfo is None or not 1971 <= at.year <= 9000:
+        problems["at"] = "a moment with its offset, as in 2026-01-31T09:00:00+01:00"
+    if problems:
+        raise Invalid("This cannot be simulated.", problems)
+    until = at + timedelta(seconds=duration_s)
+    urgency = page_urgency(priority)
+    name = ""
+    if isinstance(service, PolicySnapshot):
+        snapshot: PolicySnapshot | None = service
+    else:
+        name, snapshot = _policy_of(service)
+    if snapshot is None:
+        nothing = f"{name} has no policy: nobody is paged"
+        return Simulation(None, urgency, at, until, (), (), nothing, service=name, priority=priority)
+    resolve = queries.resolver_for([snapshot], at, until)
+    known: dict[int, list[NotifyRule]] = {}
+
+    def rules_of(user_id: int) -> list[NotifyRule]:
+        if user_id not in known:
+            known.update(queries.notify_rules([user_id]))
+        return known[user_id]
+
+    found = rehearse(
+        snapshot, resolve, rules_of, urgency, at, duration_s, answers, dict(User.objects.values_list("pk", "name"))
+    )
+    return replace(found, service=name, priority=priority)
+
+
+def _policy_of(service_id: int) -> tuple[str, PolicySnapshot | None]:
+    from tocsin.catalogue.models import Service
+
+    row = Service.objects.filter(pk=service_id).values_list("name", "policy_id").first()
+    if row is None:
+        raise NotFound("There is no such service.")
+    name, policy_id = row
+    return name, queries.snapshot([policy_id]).get(policy_id) if policy_id else None
