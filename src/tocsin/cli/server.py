@@ -62,7 +62,7 @@ Data = Annotated[
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [env: TOCSIN_HOST; 127.0.0.1]")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on. [env: TOCSIN_PORT; 8700]")]
 Certificate = Annotated[
-    Path | None, typer.Option("--tls-cert", exists=True, dir_okay=False, help="Certificate chain (PEM) to serve TLS with.")
+    Path | None, typer.Option("--tls-cert", exists=True, dir_okay=False, help="Certificate chain (PEM) for TLS.")
 ]
 PrivateKey = Annotated[
     Path | None, typer.Option("--tls-key", exists=True, dir_okay=False, help="Private key (PEM) of the certificate.")
@@ -192,9 +192,7 @@ def config(
 
     settings = _settings()
     rows: list[dict[str, Any]] = []
-    for name, (field, description) in zip(
-        type(settings).model_fields, platform_settings.names().items(), strict=True
-    ):
+    for name, (field, description) in zip(type(settings).model_fields, platform_settings.names().items(), strict=True):
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             shown = "***" if value.get_secret_value() else ""

@@ -9,14 +9,16 @@ from typing import Any
 import structlog
 
 # names whose values are secrets wherever they turn up
-SECRET_NAME = re.compile(r"(password|passwd|secret|token|api_?key|authorization|cookie|routing_key|smtp_url)", re.I)
+SECRET_NAME = re.compile(
+    r"(password|passwd|secret|token|api_?key|authorization|cookie|routing_key|smtp_url)", re.IGNORECASE
+)
 # secrets inside texts: passwords in addresses, bearer tokens, our own tokens, keys in intake and action paths
 SECRET_TEXT = [
     (re.compile(r"(\w+://[^:/@\s]*):[^@/\s]+@"), r"\1:***@"),
-    (re.compile(r"\b(Bearer|Basic|Token)\s+[\w.~+/=-]{8,}", re.I), r"\1 ***"),
+    (re.compile(r"\b(Bearer|Basic|Token)\s+[\w.~+/=-]{8,}", re.IGNORECASE), r"\1 ***"),
     (re.compile(r"\btocsin_\w{8,}"), "tocsin_***"),
     (re.compile(r"(/in/[\w-]+/|/a/|/sign-in/link/)[\w:.~-]{8,}"), r"\1***"),
-    (re.compile(r"([?&](?:token|key|password)=)[^&\s]+", re.I), r"\1***"),
+    (re.compile(r"([?&](?:token|key|password)=)[^&\s]+", re.IGNORECASE), r"\1***"),
 ]
 MASK = "***"
 

@@ -205,7 +205,7 @@ class Supervisor:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE if child.once else subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C in the terminal comes to the supervisor alone
-                preexec_fn=inside,  # noqa: PLW1509 - this process has one thread
+                preexec_fn=inside,
                 **child.popen,
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the operator must hear of it and the rest go on

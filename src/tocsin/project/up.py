@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -65,13 +66,12 @@ class _Assembly:
         self.options = options
         self.began = began
         self.facts: dict[str, str] = {}
-        self.database: Embedded | None = None
 
     def begin(self) -> None:
         if self.settings.database_url:
             self._others()
             return
-        database = self.database = Embedded(self.settings.data_dir)
+        database = Embedded(self.settings.data_dir)
         if not (database.folder / "PG_VERSION").exists():
             self.supervisor.say(f"Making a database in {database.folder} ...")
         database.prepare()
@@ -84,7 +84,7 @@ class _Assembly:
                 popen={"cwd": "/", **(database.account.popen if database.account else {})},
                 before=database.evict,
                 ready=database.ready,
-                on_ready=self._database_ready,
+                on_ready=partial(self._database_ready, database),
                 stop=signal.SIGINT,  # fast: running transactions end, everything is written
                 force=signal.SIGQUIT,  # at once; what was committed is safe, the next start recovers
                 rank=2,
@@ -92,12 +92,11 @@ class _Assembly:
             )
         )
 
-    def _database_ready(self) -> None:
+    def _database_ready(self, database: Embedded) -> None:
         if any(child.name == "web" for child in self.supervisor.children):
             return  # it was restarted; the others have found it again by themselves
-        assert self.database is not None
         try:
-            self.database.create_database()
+            database.create_database()
         except EmbeddedError as error:
             self.supervisor.fail(str(error))
             return
@@ -105,9 +104,7 @@ class _Assembly:
 
     def _others(self) -> None:
         tocsin = [sys.executable, "-m", "tocsin"]
-        self.supervisor.add(
-            Child("prepare", [*tocsin, "prepare"], self.environment, once=True, done=self._prepared)
-        )
+        self.supervisor.add(Child("prepare", [*tocsin, "prepare"], self.environment, once=True, done=self._prepared))
         web = [*tocsin, "web", "--workers", str(self.options.workers)]
         self.supervisor.add(Child("web", web, self.environment))
         self.supervisor.add(Child("engine", [*tocsin, "engine"], self.environment))
