@@ -113,7 +113,5 @@ def verify_timeline(incident_id: int) -> list[str]:
 def counts_by_priority(actor: Actor) -> dict[str, int]:
     """How many open incidents there are of each priority, P1 to P5."""
     require(actor, Deed.READ)
-    found = dict(
-        Incident.objects.filter(state__in=rules.OPEN).values_list("priority").annotate(Count("id")).order_by()
-    )
+    found = dict(Incident.objects.filter(state__in=rules.OPEN).values_list("priority").annotate(Count("id")).order_by())
     return {priority: found.get(priority, 0) for priority in rules.PRIORITIES}

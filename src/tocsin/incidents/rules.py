@@ -6,7 +6,7 @@ Pure: plain values in, plain values out.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 STATES = ("triggered", "acknowledged", "mitigated", "resolved", "closed")
@@ -298,7 +298,7 @@ def chained(
 ) -> Entry:
     """The next entry of an incident's timeline; moves the incident's ``seq`` and ``head``."""
     draft = Entry(incident.id, incident.seq + 1, at, kind, actor[0], actor[1], actor[2], data, incident.head)
-    entry = Entry(*[getattr(draft, name) for name in Entry.__slots__[:-1]], hash=entry_hash(draft))
+    entry = replace(draft, hash=entry_hash(draft))
     incident.seq = entry.seq
     incident.head = entry.hash
     return entry

@@ -23,6 +23,6 @@ def shift(by: timedelta) -> datetime:
     Returns the new present.
     """
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE platform_clock SET shift = shift + %s", [by])
+        cursor.execute("UPDATE platform_clock SET shift = shift + make_interval(secs => %s)", [by.total_seconds()])
         cursor.execute("SELECT pg_notify('tocsin_wake', 'clock')")
     return now()

@@ -54,7 +54,7 @@ def sign(value: object, purpose: str) -> str:
     return signing.dumps(value, salt=f"tocsin.{purpose}", compress=True)
 
 
-def unsign(token: str, purpose: str, max_age_s: float | None = None) -> object:
+def unsign(token: str, purpose: str, max_age_s: int | None = None) -> object:
     """The value of a token. Raises django.core.signing.BadSignature (SignatureExpired when older than max_age_s)."""
     value: object = signing.loads(token, salt=f"tocsin.{purpose}", max_age=max_age_s)
     return value

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "TOCSIN_"
@@ -29,9 +29,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", validate_default=True)
 
-    data_dir: Path = Field(
-        Path("var"), description="Folder for the embedded database, the spool, keys and uploads."
-    )
+    data_dir: Path = Field(Path("var"), description="Folder for the embedded database, the spool, keys and uploads.")
     database_url: str | None = Field(
         None,
         validation_alias=AliasChoices("DATABASE_URL", "TOCSIN_DATABASE_URL", "database_url"),
@@ -56,7 +54,7 @@ class Settings(BaseSettings):
 
     smtp_url: SecretStr = Field(
         SecretStr("smtp://127.0.0.1:25"),
-        description="Mail server: smtp://user:password@host:port, smtps:// for TLS, smtp+starttls:// to demand STARTTLS.",
+        description="Mail server: smtp://user:password@host:port, smtps:// for TLS, smtp+starttls:// for STARTTLS.",
     )
     email_from: str = Field("Tocsin <tocsin@localhost>", description="Sender of mail.")
     outbound_allow: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
@@ -75,7 +73,8 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: str = Field("auto", pattern="^(auto|json|console)$", description="auto, json or console.")
     dead_man_url: str | None = Field(
-        None, description="Fetched every minute, only while nothing is overdue, so that an outside watcher notices us dying."
+        None,
+        description="Fetched every minute, only while nothing is overdue, so that an outside watcher notices us dying.",
     )
     debug: bool = Field(False, description="Developer's error pages; never on a real installation.")
 
@@ -158,9 +157,6 @@ def get() -> Settings:
     _check_names()
     try:
         return Settings(**_secret_files())  # type: ignore[arg-type]  # values are strings; pydantic converts them
-    except ValueError as error:
-        problems = getattr(error, "errors", lambda: [])()
-        if not problems:
-            raise
-        text = "; ".join(f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}: {p['msg']}" for p in problems)
+    except ValidationError as error:
+        text = "; ".join(f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}: {p['msg']}" for p in error.errors())
         raise SettingsError(text) from error

@@ -1,7 +1,89 @@
-"""What happens when something happened: event -> the actions that follow, in order, in the same transaction."""
+"""What happens when something happened: event -> the actions that follow, in order, in the same transaction.
 
-from collections.abc import Sequence
+Read it like a recipe book. A room that publishes an event does not know what follows; this page does.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tocsin.delivery import actions as delivery
+from tocsin.delivery.rules import PagesFailed
+from tocsin.escalation.actions import runs
+from tocsin.incidents import rules as incidents
+from tocsin.triage import actions as triage
+
+
+def opened(event: incidents.IncidentsOpened) -> None:
+    """Somebody is paged from the moment the incident exists."""
+    runs.arm(event.ids)
+
+
+def acknowledged(event: incidents.IncidentsAcknowledged) -> None:
+    """Nobody else is woken; the acknowledgement is watched, because people fall asleep again."""
+    runs.stop(event.ids, "acknowledged")
+    runs.answered(event.ids, "acknowledged")
+    runs.watch(event.ids)
+
+
+def snoozed(event: incidents.IncidentsSnoozed) -> None:
+    """Nobody is woken until the moment given."""
+    runs.stop(event.ids, "snoozed")
+    runs.answered(event.ids, "acknowledged")
+    runs.watch(event.ids, until=event.until)
+
+
+def reopened(event: incidents.IncidentsReopened) -> None:
+    """Nobody answers for it any more: page from the first step, whatever was still on its way is out of date."""
+    runs.drop(event.ids, "the incident was triggered again")
+    runs.arm(event.ids)
+
+
+def urgency_raised(event: incidents.UrgencyRaised) -> None:
+    """It pages loudly now: begin again, by the rules for loud pages."""
+    runs.drop(event.ids, "the urgency was raised")
+    runs.arm(event.ids)
+
+
+def reassigned(event: incidents.IncidentsReassigned) -> None:
+    """The named people first, the policy after them."""
+    runs.drop(event.ids, "the incident was given to somebody else")
+    runs.hand_to(event.ids, event.user_ids)
+
+
+def resolved(event: incidents.IncidentsResolved) -> None:
+    """Pages stop; who was paged hears that it is over; a person's word ends the alerts too."""
+    runs.stop(event.ids, "resolved")
+    runs.answered(event.ids, "resolved")
+    if event.by_person:
+        triage.resolve_alerts_of(event.ids)
+    delivery.notify_resolved(event.ids)
+
+
+def merged(event: incidents.IncidentsMerged) -> None:
+    """The alerts go on in the other incident, which pages by itself."""
+    runs.stop(event.ids, f"merged into INC-{event.into}")
+    triage.move_alerts(event.ids, event.into)
+
+
+def pages_failed(event: PagesFailed) -> None:
+    """None of a person's contact methods worked: do not wait for an answer that cannot come."""
+    runs.hurry(event.page_ids)
+
+
+RECIPES: dict[type, Callable[[Any], None]] = {
+    incidents.IncidentsOpened: opened,
+    incidents.IncidentsAcknowledged: acknowledged,
+    incidents.IncidentsSnoozed: snoozed,
+    incidents.IncidentsReopened: reopened,
+    incidents.IncidentsReassigned: reassigned,
+    incidents.IncidentsResolved: resolved,
+    incidents.IncidentsMerged: merged,
+    incidents.UrgencyRaised: urgency_raised,
+    PagesFailed: pages_failed,
+}
 
 
 def react(events: Sequence[object]) -> None:
-    """Run what follows from these events. Filled by the rooms' stories as they are built."""
+    """Run what follows from these events. An event without a recipe is a mistake, not a shrug: KeyError."""
+    for event in events:
+        RECIPES[type(event)](event)

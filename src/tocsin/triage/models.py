@@ -93,7 +93,11 @@ class Rule(models.Model):
     position = models.IntegerField(default=100)
     condition = models.TextField(help_text="CEL over signal, source, service; true or false")
     service = models.ForeignKey(
-        "catalogue.Service", null=True, blank=True, on_delete=models.CASCADE, related_name="triage_rules",
+        "catalogue.Service",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="triage_rules",
         help_text="only signals of this service's sources; empty: of all",
     )
     to_service = models.ForeignKey(

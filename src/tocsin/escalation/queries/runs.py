@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from tocsin.catalogue.models import Service
 from tocsin.escalation import rules
 from tocsin.escalation.models import Page, Run
-from tocsin.escalation.queries import policies
+from tocsin.escalation.queries.policies import resolver_for, snapshot
 from tocsin.people.models import Membership, User
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
@@ -23,7 +23,7 @@ def snapshots_of_services(service_ids: Iterable[int]) -> dict[int, rules.PolicyS
     administrators: nobody on call is never silence.
     """
     services = list(Service.objects.filter(pk__in=set(service_ids)).select_related("team"))
-    snapshots = policies.snapshot({service.policy_id for service in services if service.policy_id})
+    snapshots = snapshot({service.policy_id for service in services if service.policy_id})
     bare = [s for s in services if s.policy_id is None or not snapshots[s.policy_id].fallback]
     manned = set(
         Membership.objects.filter(team_id__in={s.team_id for s in bare if s.team_id}, user__is_active=True)
@@ -36,14 +36,14 @@ def snapshots_of_services(service_ids: Iterable[int]) -> dict[int, rules.PolicyS
         admins = tuple(rules.Target("user", key, name) for key, name in rows)
     found = {}
     for service in services:
-        snapshot = (
+        policy = (
             snapshots[service.policy_id] if service.policy_id else rules.PolicySnapshot(None, "no policy", 0, steps=())
         )
-        if not snapshot.fallback:
+        if not policy.fallback:
             own = service.team if service.team_id in manned else None
             fallback = (rules.Target("team", own.pk, own.name),) if own else admins
-            snapshot = replace(snapshot, fallback=fallback)
-        found[service.pk] = snapshot
+            policy = replace(policy, fallback=fallback)
+        found[service.pk] = policy
     return found
 
 
@@ -68,18 +68,18 @@ def what_next(actor: Actor, incident_id: int, now: datetime) -> Next:
     if run.purpose != "escalate":
         text = "The snooze ends" if run.purpose == "snooze" else "The acknowledgement runs out"
         return Next("wake", run.due_at, f"{text}; the incident pages again from the first step.")
-    snapshot = rules.PolicySnapshot.from_json(run.snapshot)
+    policy = rules.PolicySnapshot.from_json(run.snapshot)
     state = rules.RunState(run.step, run.loop)
     due_in = max(int((run.due_at - now).total_seconds()), 0)
-    ahead = tuple(rules.preview(snapshot, state, due_in, limit=6))
-    resolve = policies.resolver_for([snapshot], run.due_at)
-    plan = rules.plan(snapshot, state, resolve, run.due_at)
+    ahead = tuple(rules.preview(policy, state, due_in, limit=6))
+    resolve = resolver_for([policy], run.due_at)
+    plan = rules.plan(policy, state, resolve, run.due_at)
     ids = [page.user_id for page in plan.pages if page.user_id is not None]
     names = dict(User.objects.filter(pk__in=ids).values_list("pk", "name"))
     people = tuple((key, names[key]) for key in ids if key in names)
     who = ", ".join(name for _, name in people) or "nobody"
-    step = f"step {state.step + 1} of {len(snapshot.steps)}" if state.step < len(snapshot.steps) else "the fallback"
-    return Next("page", run.due_at, f"Page {who} ({snapshot.name}, {step}).", ahead, people)
+    step = f"step {state.step + 1} of {len(policy.steps)}" if state.step < len(policy.steps) else "the fallback"
+    return Next("page", run.due_at, f"Page {who} ({policy.name}, {step}).", ahead, people)
 
 
 def runs(actor: Actor, incident_id: int) -> QuerySet[Run]:

@@ -76,8 +76,13 @@ class Book:
         self._touched[state.id] = None
 
     def flush(self) -> None:
-        """Bring everything to the database and tell open pages. Called once, by ``use_book``."""
+        """Bring what was written so far to the database and tell open pages.
+
+        ``use_book`` does it at the end; whoever lets SQL compare with an incident's row does it before.
+        """
         touched = [self._states[key] for key in self._touched]
+        entries, new = self._entries, self._new
+        self._touched, self._entries, self._new = {}, [], set()
         for state in touched:
             state.version += 1
             state.updated_at = self.now
@@ -85,16 +90,16 @@ class Book:
         bulk.update_rows(
             TABLE,
             _UPDATE,
-            [[getattr(state, name) for name in _UPDATE] for state in touched if state.id not in self._new],
+            [[getattr(state, name) for name in _UPDATE] for state in touched if state.id not in new],
         )
-        new = [state for state in touched if state.id in self._new]
         if new:
-            bulk.copy_rows(TABLE, _COLUMNS, [[getattr(state, name) for name in _COLUMNS] for state in new])
-        if self._entries:
+            rows = [[getattr(state, name) for name in _COLUMNS] for state in touched if state.id in new]
+            bulk.copy_rows(TABLE, _COLUMNS, rows)
+        if entries:
             bulk.copy_rows(
                 "incidents_timeline_entry",
                 _ENTRY,
-                [[*(getattr(e, n) for n in _ENTRY[:7]), json.dumps(e.data), e.previous, e.hash] for e in self._entries],
+                [[*(getattr(e, n) for n in _ENTRY[:7]), json.dumps(e.data), e.previous, e.hash] for e in entries],
             )
         events.changed("incident", {state.id: state.version for state in touched})
 
@@ -117,5 +122,3 @@ def use_book() -> Iterator[Book]:
             book.flush()
         finally:
             _current.reset(token)
-
-

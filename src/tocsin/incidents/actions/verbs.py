@@ -25,9 +25,7 @@ class Done:
     skipped: dict[int, str] = field(default_factory=dict)
 
 
-def _each(
-    ids: Iterable[int], actor: Actor, decide: Callable[[Book, rules.State], rules.Skip | None]
-) -> Done:
+def _each(ids: Iterable[int], actor: Actor, decide: Callable[[Book, rules.State], rules.Skip | None]) -> Done:
     """Lock the incidents, decide for each, note what changed; joins the caller's book."""
     require(actor, Deed.RESPOND)
     wanted = list(dict.fromkeys(ids))
@@ -49,7 +47,7 @@ def _each(
 
 
 def acknowledge(ids: Sequence[int], *, actor: Actor, via: str = "web") -> Done:
-    """Answer for incidents: pages of older generations stop in this transaction. ``via`` is the way (web, email ...)."""
+    """Answer for incidents: pages of older generations stop in this transaction. ``via``: web, email ..."""
 
     def decide(book: Book, incident: rules.State) -> rules.Skip | None:
         skip = rules.acknowledge(incident, book.now, actor.user_id)
@@ -175,9 +173,7 @@ def reassign(ids: Sequence[int], *, user_ids: Sequence[int], actor: Actor) -> Do
         incident.acknowledged_by_id = None
         incident.snoozed_until = None
         incident.generation += 1
-        book.write(
-            incident, "reassigned", actor, {"to": list(user_ids), "names": [names[key] for key in user_ids]}
-        )
+        book.write(incident, "reassigned", actor, {"to": list(user_ids), "names": [names[key] for key in user_ids]})
         return None
 
     with use_book():

@@ -4,81 +4,82 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Lease',
+            name="Lease",
             fields=[
-                ('name', models.CharField(max_length=100, primary_key=True, serialize=False)),
-                ('holder', models.CharField(max_length=100)),
-                ('token', models.BigIntegerField(default=0)),
-                ('until', models.DateTimeField()),
+                ("name", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("holder", models.CharField(max_length=100)),
+                ("token", models.BigIntegerField(default=0)),
+                ("until", models.DateTimeField()),
             ],
             options={
-                'db_table': 'platform_lease',
+                "db_table": "platform_lease",
             },
         ),
         migrations.CreateModel(
-            name='Node',
+            name="Node",
             fields=[
-                ('id', models.CharField(max_length=100, primary_key=True, serialize=False)),
-                ('kind', models.CharField(help_text='web or engine', max_length=20)),
-                ('host', models.CharField(max_length=200)),
-                ('pid', models.IntegerField()),
-                ('version', models.CharField(max_length=50)),
-                ('started_at', models.DateTimeField()),
-                ('seen_at', models.DateTimeField()),
-                ('facts', models.JSONField(default=dict)),
+                ("id", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("kind", models.CharField(help_text="web or engine", max_length=20)),
+                ("host", models.CharField(max_length=200)),
+                ("pid", models.IntegerField()),
+                ("version", models.CharField(max_length=50)),
+                ("started_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField()),
+                ("facts", models.JSONField(default=dict)),
             ],
             options={
-                'db_table': 'platform_node',
+                "db_table": "platform_node",
             },
         ),
         migrations.CreateModel(
-            name='Setting',
+            name="Setting",
             fields=[
-                ('name', models.CharField(max_length=100, primary_key=True, serialize=False)),
-                ('value', models.JSONField()),
-                ('version', models.IntegerField(default=1)),
+                ("name", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("value", models.JSONField()),
+                ("version", models.IntegerField(default=1)),
             ],
             options={
-                'db_table': 'platform_setting',
+                "db_table": "platform_setting",
             },
         ),
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('actor_kind', models.CharField(max_length=20)),
-                ('actor_id', models.BigIntegerField(null=True)),
-                ('actor_name', models.CharField(max_length=200)),
-                ('verb', models.CharField(max_length=60)),
-                ('kind', models.CharField(help_text="the glossary's word for the thing changed", max_length=40)),
-                ('object_id', models.CharField(max_length=60)),
-                ('name', models.CharField(max_length=300)),
-                ('before', models.JSONField(null=True)),
-                ('after', models.JSONField(null=True)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("actor_kind", models.CharField(max_length=20)),
+                ("actor_id", models.BigIntegerField(null=True)),
+                ("actor_name", models.CharField(max_length=200)),
+                ("verb", models.CharField(max_length=60)),
+                ("kind", models.CharField(help_text="the glossary's word for the thing changed", max_length=40)),
+                ("object_id", models.CharField(max_length=60)),
+                ("name", models.CharField(max_length=300)),
+                ("before", models.JSONField(null=True)),
+                ("after", models.JSONField(null=True)),
             ],
             options={
-                'db_table': 'platform_audit',
-                'indexes': [models.Index(fields=['kind', 'object_id', '-id'], name='platform_au_kind_b60b43_idx'), models.Index(fields=['-at'], name='platform_au_at_402028_idx')],
+                "db_table": "platform_audit",
+                "indexes": [
+                    models.Index(fields=["kind", "object_id", "-id"], name="platform_au_kind_b60b43_idx"),
+                    models.Index(fields=["-at"], name="platform_au_at_402028_idx"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Clock',
+            name="Clock",
             fields=[
-                ('id', models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('shift', models.DurationField()),
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("shift", models.DurationField()),
             ],
             options={
-                'db_table': 'platform_clock',
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='clock_has_one_row')],
+                "db_table": "platform_clock",
+                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="clock_has_one_row")],
             },
         ),
     ]

@@ -6,150 +6,235 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalogue', '0001_initial'),
-        ('incidents', '0001_initial'),
-        ('intake', '0001_initial'),
+        ("catalogue", "0001_initial"),
+        ("incidents", "0001_initial"),
+        ("intake", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Signal',
+            name="Signal",
             fields=[
-                ('id', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('source_id', models.IntegerField()),
-                ('action', models.CharField(max_length=12)),
-                ('dedup_key', models.TextField()),
-                ('severity', models.CharField(max_length=10)),
-                ('title', models.TextField()),
-                ('data', models.JSONField()),
-                ('occurred_at', models.DateTimeField(null=True)),
-                ('received_at', models.DateTimeField()),
-                ('decided_at', models.DateTimeField()),
-                ('outcome', models.CharField(max_length=24)),
-                ('rule', models.CharField(max_length=120)),
-                ('reason', models.TextField()),
-                ('service_id', models.IntegerField(null=True)),
-                ('alert_id', models.BigIntegerField(null=True)),
-                ('incident_id', models.BigIntegerField(null=True)),
+                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("source_id", models.IntegerField()),
+                ("action", models.CharField(max_length=12)),
+                ("dedup_key", models.TextField()),
+                ("severity", models.CharField(max_length=10)),
+                ("title", models.TextField()),
+                ("data", models.JSONField()),
+                ("occurred_at", models.DateTimeField(null=True)),
+                ("received_at", models.DateTimeField()),
+                ("decided_at", models.DateTimeField()),
+                ("outcome", models.CharField(max_length=24)),
+                ("rule", models.CharField(max_length=120)),
+                ("reason", models.TextField()),
+                ("service_id", models.IntegerField(null=True)),
+                ("alert_id", models.BigIntegerField(null=True)),
+                ("incident_id", models.BigIntegerField(null=True)),
             ],
             options={
-                'db_table': 'triage_signal',
-                'managed': False,
+                "db_table": "triage_signal",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='MaintenanceWindow',
+            name="MaintenanceWindow",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('starts_at', models.DateTimeField()),
-                ('duration_s', models.IntegerField()),
-                ('rrule', models.CharField(blank=True, max_length=500)),
-                ('zone', models.CharField(default='UTC', max_length=60)),
-                ('mode', models.CharField(choices=[('hold', 'Hold'), ('drop', 'Drop')], default='hold', max_length=4)),
-                ('note', models.TextField(blank=True)),
-                ('ended_at', models.DateTimeField(blank=True, help_text='ended early, for good', null=True)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-                ('services', models.ManyToManyField(related_name='maintenance_windows', to='catalogue.service')),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200)),
+                ("starts_at", models.DateTimeField()),
+                ("duration_s", models.IntegerField()),
+                ("rrule", models.CharField(blank=True, max_length=500)),
+                ("zone", models.CharField(default="UTC", max_length=60)),
+                ("mode", models.CharField(choices=[("hold", "Hold"), ("drop", "Drop")], default="hold", max_length=4)),
+                ("note", models.TextField(blank=True)),
+                ("ended_at", models.DateTimeField(blank=True, help_text="ended early, for good", null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                ("services", models.ManyToManyField(related_name="maintenance_windows", to="catalogue.service")),
             ],
             options={
-                'db_table': 'triage_maintenance_window',
-                'ordering': ['-starts_at'],
+                "db_table": "triage_maintenance_window",
+                "ordering": ["-starts_at"],
             },
         ),
         migrations.CreateModel(
-            name='Alert',
+            name="Alert",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('dedup_key', models.TextField()),
-                ('state', models.CharField(default='open', max_length=10)),
-                ('severity', models.CharField(max_length=10)),
-                ('title', models.TextField()),
-                ('data', models.JSONField()),
-                ('count', models.IntegerField(default=1)),
-                ('suppressed_by', models.CharField(blank=True, help_text='rule or window that keeps it from paging', max_length=200)),
-                ('flapping_until', models.DateTimeField(null=True)),
-                ('flips', models.JSONField(default=list, help_text='recent moments at which it opened or resolved (ISO), newest last')),
-                ('first_at', models.DateTimeField()),
-                ('last_at', models.DateTimeField()),
-                ('resolved_at', models.DateTimeField(null=True)),
-                ('expires_at', models.DateTimeField(help_text='resolves by itself then, unless heard of again', null=True)),
-                ('first_signal_id', models.BigIntegerField()),
-                ('last_signal_id', models.BigIntegerField()),
-                ('incident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='alerts', to='incidents.incident')),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='alerts', to='catalogue.service')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='alerts', to='intake.source')),
-                ('held_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='held', to='triage.maintenancewindow')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("dedup_key", models.TextField()),
+                ("state", models.CharField(default="open", max_length=10)),
+                ("severity", models.CharField(max_length=10)),
+                ("title", models.TextField()),
+                ("data", models.JSONField()),
+                ("count", models.IntegerField(default=1)),
+                (
+                    "suppressed_by",
+                    models.CharField(blank=True, help_text="rule or window that keeps it from paging", max_length=200),
+                ),
+                ("flapping_until", models.DateTimeField(null=True)),
+                (
+                    "flips",
+                    models.JSONField(
+                        default=list, help_text="recent moments at which it opened or resolved (ISO), newest last"
+                    ),
+                ),
+                ("first_at", models.DateTimeField()),
+                ("last_at", models.DateTimeField()),
+                ("resolved_at", models.DateTimeField(null=True)),
+                (
+                    "expires_at",
+                    models.DateTimeField(help_text="resolves by itself then, unless heard of again", null=True),
+                ),
+                ("first_signal_id", models.BigIntegerField()),
+                ("last_signal_id", models.BigIntegerField()),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="alerts",
+                        to="incidents.incident",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="alerts", to="catalogue.service"
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="alerts", to="intake.source"
+                    ),
+                ),
+                (
+                    "held_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="held",
+                        to="triage.maintenancewindow",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'triage_alert',
+                "db_table": "triage_alert",
             },
         ),
         migrations.CreateModel(
-            name='Rule',
+            name="Rule",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, unique=True)),
-                ('kind', models.CharField(choices=[('route', 'Route'), ('severity', 'Severity'), ('suppress', 'Suppress')], max_length=10)),
-                ('position', models.IntegerField(default=100)),
-                ('condition', models.TextField(help_text='CEL over signal, source, service; true or false')),
-                ('severity', models.CharField(blank=True, help_text='for severity', max_length=10)),
-                ('impact', models.CharField(blank=True, help_text='for severity: impact of an incident it opens', max_length=10)),
-                ('urgency', models.CharField(blank=True, help_text='for severity: urgency of an incident it opens', max_length=10)),
-                ('enabled', models.BooleanField(default=True)),
-                ('version', models.IntegerField(default=1)),
-                ('service', models.ForeignKey(blank=True, help_text="only signals of this service's sources; empty: of all", null=True, on_delete=django.db.models.deletion.CASCADE, related_name='triage_rules', to='catalogue.service')),
-                ('to_service', models.ForeignKey(blank=True, help_text='for route', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalogue.service')),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("route", "Route"), ("severity", "Severity"), ("suppress", "Suppress")], max_length=10
+                    ),
+                ),
+                ("position", models.IntegerField(default=100)),
+                ("condition", models.TextField(help_text="CEL over signal, source, service; true or false")),
+                ("severity", models.CharField(blank=True, help_text="for severity", max_length=10)),
+                (
+                    "impact",
+                    models.CharField(
+                        blank=True, help_text="for severity: impact of an incident it opens", max_length=10
+                    ),
+                ),
+                (
+                    "urgency",
+                    models.CharField(
+                        blank=True, help_text="for severity: urgency of an incident it opens", max_length=10
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                ("version", models.IntegerField(default=1)),
+                (
+                    "service",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="only signals of this service's sources; empty: of all",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="triage_rules",
+                        to="catalogue.service",
+                    ),
+                ),
+                (
+                    "to_service",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="for route",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="catalogue.service",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'triage_rule',
-                'ordering': ['position', 'id'],
+                "db_table": "triage_rule",
+                "ordering": ["position", "id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='maintenancewindow',
-            constraint=models.CheckConstraint(condition=models.Q(('duration_s__gt', 0)), name='window_has_length'),
+            model_name="maintenancewindow",
+            constraint=models.CheckConstraint(condition=models.Q(("duration_s__gt", 0)), name="window_has_length"),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(fields=['incident', 'id'], name='triage_aler_inciden_f037b1_idx'),
+            model_name="alert",
+            index=models.Index(fields=["incident", "id"], name="triage_aler_inciden_f037b1_idx"),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(fields=['service', '-id'], name='triage_aler_service_c85984_idx'),
+            model_name="alert",
+            index=models.Index(fields=["service", "-id"], name="triage_aler_service_c85984_idx"),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(fields=['-last_at'], name='triage_aler_last_at_98975a_idx'),
+            model_name="alert",
+            index=models.Index(fields=["-last_at"], name="triage_aler_last_at_98975a_idx"),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(fields=['source', 'dedup_key', '-id'], name='triage_aler_source__8a807b_idx'),
+            model_name="alert",
+            index=models.Index(fields=["source", "dedup_key", "-id"], name="triage_aler_source__8a807b_idx"),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['expires_at'], name='alert_expiring'),
+            model_name="alert",
+            index=models.Index(condition=models.Q(("state", "open")), fields=["expires_at"], name="alert_expiring"),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['flapping_until'], name='alert_flapping'),
+            model_name="alert",
+            index=models.Index(condition=models.Q(("state", "open")), fields=["flapping_until"], name="alert_flapping"),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['held_by'], name='alert_held'),
+            model_name="alert",
+            index=models.Index(condition=models.Q(("state", "open")), fields=["held_by"], name="alert_held"),
         ),
         migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('source', 'dedup_key'), name='alert_open_once_per_key'),
+            model_name="alert",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "open")), fields=("source", "dedup_key"), name="alert_open_once_per_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('resolved_at__isnull', True), ('state', 'open')), models.Q(('resolved_at__isnull', False), ('state', 'resolved')), _connector='OR'), name='alert_resolved_has_moment'),
+            model_name="alert",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("resolved_at__isnull", True), ("state", "open")),
+                    models.Q(("resolved_at__isnull", False), ("state", "resolved")),
+                    _connector="OR",
+                ),
+                name="alert_resolved_has_moment",
+            ),
         ),
     ]

@@ -1,0 +1,31 @@
+"""Every write of triage."""
+
+from tocsin.triage.actions.absorb import absorb
+from tocsin.triage.actions.config import (
+    delete_rules,
+    delete_windows,
+    end_windows,
+    rule_facts,
+    save_rule,
+    save_window,
+    switch_rules,
+    window_facts,
+)
+from tocsin.triage.actions.timers import expire, move_alerts, next_due, release, resolve_alerts_of
+
+__all__ = [
+    "absorb",
+    "delete_rules",
+    "delete_windows",
+    "end_windows",
+    "expire",
+    "move_alerts",
+    "next_due",
+    "release",
+    "resolve_alerts_of",
+    "rule_facts",
+    "save_rule",
+    "save_window",
+    "switch_rules",
+    "window_facts",
+]

@@ -1,0 +1,163 @@
+"""Signals become alerts and incidents: a batch at a time, each signal exactly once.
+
+A batch is one transaction: its rows are deleted from the inbox, decided one after the other in the order they came,
+and written with their outcome. Rows are taken with plain row locks from the lowest id on, so a second engine that
+reaches for the same rows waits and then finds them gone: order holds even while buckets change hands.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+from django.db import connection
+
+from tocsin.catalogue import actions as catalogue
+from tocsin.catalogue.rules import ChangeSpec
+from tocsin.incidents.actions import use_book
+from tocsin.intake import actions as intake
+from tocsin.platform import bulk, events
+from tocsin.platform.actor import SYSTEM
+from tocsin.triage import rules
+from tocsin.triage.actions import world as worlds
+from tocsin.triage.actions.desk import Desk
+
+log = structlog.get_logger()
+
+_TAKE = """
+DELETE FROM intake_inbox WHERE id IN (
+  SELECT id FROM intake_inbox {where} ORDER BY id LIMIT %s FOR UPDATE
+) RETURNING id, source_id, action, dedup_key, severity, title, data::text, occurred_at, received_at
+"""
+_SIGNAL = [
+    "id", "source_id", "action", "dedup_key", "severity", "title", "data", "occurred_at", "received_at", "decided_at",
+    "outcome", "rule", "reason", "service_id", "alert_id", "incident_id",
+]  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Taken:
+    signal: rules.Signal
+    text: str  # the data column as it came, so that it is not encoded again
+
+
+def absorb(limit: int = 2_000, buckets: Sequence[int] | None = None) -> int:
+    """Decide up to ``limit`` signals of these buckets (all when None). Returns how many there were.
+
+    Runs in the name of the sources; raises only when the database does, and then nothing has happened.
+    """
+    with use_book() as book:
+        taken = _take(limit, buckets)
+        if not taken:
+            return 0
+        signals = [item.signal for item in taken]
+        sources = worlds.sources({signal.source_id for signal in signals})
+        keys = list({(s.source_id, s.dedup_key): None for s in signals})
+        # incidents before alerts: the order in which everybody locks
+        book.lock(worlds.incidents_of(keys))
+        known = worlds.open_alerts(keys)
+        fresh = sum(1 for s in signals if s.action == "trigger" and (s.source_id, s.dedup_key) not in known)
+        desk = Desk(book, sources, fresh)
+        world = worlds.build(book.now, sources, desk, fresh)
+        world.alerts = known
+        world.last = worlds.last_resolved([key for key in keys if key not in known])
+        desk.load_groups(_grouped_services(world))
+        everything = {alert.id: alert for alert in [*world.alerts.values(), *world.last.values()]}
+        decisions = []
+        for signal in signals:
+            decision = _decide(signal, world)
+            decisions.append(decision)
+            if decision.alert_id is not None and decision.alert_id not in everything:
+                everything[decision.alert_id] = world.alerts[signal.source_id, signal.dedup_key]
+        worlds.write_alerts(everything.values())
+        _write_signals(taken, decisions, book.now)
+        _follow_up(signals, decisions)
+        desk.publish()
+        events.changed("alert", {0: 0})
+        return len(taken)
+
+
+def _take(limit: int, buckets: Sequence[int] | None) -> list[_Taken]:
+    values: list[Any] = [limit] if buckets is None else [list(buckets), limit]
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE.format(where="" if buckets is None else "WHERE bucket = ANY(%s)"), values)
+        rows = sorted(cursor.fetchall())
+    return [
+        _Taken(rules.Signal(key, source, action, dedup, severity, title, msgspec.json.decode(text), occurred, at), text)
+        for key, source, action, dedup, severity, title, text, occurred, at in rows
+    ]
+
+
+def _grouped_services(world: rules.World) -> list[int]:
+    grouped = {service.id for service in world.services.values() if service.grouping.by != "alert"}
+    for service in world.services.values():
+        if service.grouping.by == "dependency":
+            grouped.update(rules.related(service.id, world.needs, world.needed_by))
+    return sorted(grouped)
+
+
+def _decide(signal: rules.Signal, world: rules.World) -> rules.Decision:
+    """Decide; a signal that rules or grouping choke on still pages: it is decided again without them."""
+    try:
+        return rules.decide(signal, world)
+    except Exception:
+        log.exception("triage.decide_failed", signal=signal.id, source=signal.source_id)
+        world.alerts.pop((signal.source_id, signal.dedup_key), None)
+        plain = rules.World(
+            now=world.now,
+            sources=world.sources,
+            services={
+                key: rules.Service(s.id, s.name, s.slug, s.tier, s.impact, s.enabled, rules.Grouping(), s.team)
+                for key, s in world.services.items()
+            },
+            rules=(),
+            windows=(),
+            incidents=world.incidents,
+            alerts=world.alerts,
+            last={},
+            new_id=world.new_id,
+        )
+        return rules.decide(signal, plain)
+
+
+def _write_signals(taken: Sequence[_Taken], decisions: Sequence[rules.Decision], now: datetime) -> None:
+    bulk.copy_rows(
+        "triage_signal",
+        _SIGNAL,
+        [
+            (
+                s.id, s.source_id, s.action, s.dedup_key, s.severity, s.title, item.text, s.occurred_at, s.received_at,
+                now, d.outcome.value, d.rule[:120], d.reason, d.service_id, d.alert_id, d.incident_id,
+            )
+            for item, d in zip(taken, decisions, strict=True)
+            for s in [item.signal]
+        ],
+    )  # fmt: skip
+
+
+def _follow_up(signals: Sequence[rules.Signal], decisions: Sequence[rules.Decision]) -> None:
+    """What signals that are no alerts leave behind, and when each source was last heard of."""
+    changes = [
+        ChangeSpec(
+            service_id=d.service_id,
+            at=s.occurred_at or s.received_at,
+            summary=s.title or "Change",
+            origin=str(s.data.get("origin") or ""),
+            links=list(s.data.get("links") or []),
+            details=s.data.get("details"),
+            signal_id=s.id,
+        )
+        for s, d in zip(signals, decisions, strict=True)
+        if d.outcome is rules.Outcome.CHANGE
+    ]
+    if changes:
+        catalogue.record_changes(changes, actor=SYSTEM)
+    beats = [(s.source_id, s.received_at) for s in signals if s.action == "check_in"]
+    if beats:
+        intake.heartbeats_checked_in(beats)
+    last: dict[int, datetime] = {}
+    for signal in signals:
+        last[signal.source_id] = signal.received_at
+    intake.heard_of(last)

@@ -1,0 +1,200 @@
+"""What a batch touches, read with a handful of set-based queries."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import msgspec
+from django.db import connection
+
+from tocsin.platform import bulk, cel
+from tocsin.triage import rules
+from tocsin.triage.models import MaintenanceWindow
+
+ALERT = [
+    "id", "source_id", "service_id", "incident_id", "dedup_key", "state", "severity", "title", "data", "count",
+    "suppressed_by", "held_by_id", "flapping_until", "flips", "first_at", "last_at", "resolved_at", "expires_at",
+    "first_signal_id", "last_signal_id",
+]  # fmt: skip
+_UPDATE = {
+    "id": "bigint", "incident_id": "bigint", "state": "text", "severity": "text", "title": "text", "data": "jsonb",
+    "count": "int", "suppressed_by": "text", "held_by_id": "int", "flapping_until": "timestamptz", "flips": "jsonb",
+    "last_at": "timestamptz", "resolved_at": "timestamptz", "expires_at": "timestamptz", "last_signal_id": "bigint",
+}  # fmt: skip
+_JSON = {"data", "flips"}
+
+
+def _rows(sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
+
+
+def sources(ids: Iterable[int]) -> dict[int, rules.Source]:
+    """Sources by id."""
+    return {
+        row[0]: rules.Source(*row)
+        for row in _rows(
+            "SELECT id, name, kind, service_id, enabled FROM intake_source WHERE id = ANY(%s)", [list(ids)]
+        )
+    }
+
+
+def services(ids: Iterable[int]) -> dict[int, rules.Service]:
+    """Services by id."""
+    found = _rows(
+        "SELECT s.id, s.name, s.slug, s.tier, s.impact, s.enabled, s.grouping, coalesce(t.slug, '')"
+        " FROM catalogue_service s LEFT JOIN people_team t ON t.id = s.team_id WHERE s.id = ANY(%s)",
+        [list(ids)],
+    )
+    return {
+        key: rules.Service(key, name, slug, tier, impact, enabled, rules.Grouping.of(_json(grouping)), team)
+        for key, name, slug, tier, impact, enabled, grouping, team in found
+    }
+
+
+def triage_rules() -> list[rules.Rule]:
+    """The rules that are switched on, in their order."""
+    return [
+        rules.Rule(key, name, kind, partial(cel.holds, condition), *rest)
+        for key, name, kind, condition, *rest in _rows(
+            "SELECT id, name, kind, condition, service_id, to_service_id, severity, impact, urgency"
+            " FROM triage_rule WHERE enabled ORDER BY position, id"
+        )
+    ]
+
+
+def windows(now: datetime) -> list[rules.Window]:
+    """The maintenance windows that are going on now."""
+    open_ended = MaintenanceWindow.objects.filter(ended_at__isnull=True, starts_at__lte=now).prefetch_related(
+        "services"
+    )
+    found = []
+    for window in open_ended:
+        going_on = stretch(window, now)
+        if going_on:
+            service_ids = frozenset(service.pk for service in window.services.all())
+            found.append(rules.Window(window.pk, window.name, window.mode, service_ids, going_on[1]))
+    return found
+
+
+def stretch(window: MaintenanceWindow, now: datetime) -> tuple[datetime, datetime] | None:
+    """Start and end of the window's occurrence at this moment, or None; an end that was set by hand counts."""
+    length = timedelta(seconds=window.duration_s)
+    found = rules.going_on(window.starts_at, length, window.rrule, window.zone, now)
+    return None if window.ended_at is not None and window.ended_at <= now else found
+
+
+def edges() -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """Dependencies both ways: service -> what it needs, service -> what needs it."""
+    needs: dict[int, list[int]] = {}
+    needed_by: dict[int, list[int]] = {}
+    for service, other in _rows("SELECT service_id, needs_id FROM catalogue_dependency ORDER BY id"):
+        needs.setdefault(service, []).append(other)
+        needed_by.setdefault(other, []).append(service)
+    return needs, needed_by
+
+
+def incidents_of(keys: Sequence[tuple[int, str]]) -> list[int]:
+    """The incidents that the open alerts of these (source, key) pairs belong to."""
+    found = _rows(
+        "SELECT DISTINCT a.incident_id FROM triage_alert a"
+        " JOIN unnest(%s::int[], %s::text[]) AS wanted(source_id, dedup_key) USING (source_id, dedup_key)"
+        " WHERE a.state = 'open' AND a.incident_id IS NOT NULL",
+        [[source for source, _ in keys], [key for _, key in keys]],
+    )
+    return [row[0] for row in found]
+
+
+def open_alerts(keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], rules.Alert]:
+    """The open alerts of these (source, key) pairs, locked."""
+    return _alerts(
+        "JOIN unnest(%s::int[], %s::text[]) AS wanted(source_id, dedup_key) USING (source_id, dedup_key)"
+        " WHERE a.state = 'open' ORDER BY a.id FOR UPDATE OF a",
+        [[source for source, _ in keys], [key for _, key in keys]],
+    )
+
+
+def last_resolved(keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], rules.Alert]:
+    """The latest resolved alert of each of these pairs; they matter for flapping and reopening only."""
+    return _alerts(
+        "JOIN (SELECT max(b.id) AS id FROM unnest(%s::int[], %s::text[]) AS w(source_id, dedup_key)"
+        " JOIN triage_alert b USING (source_id, dedup_key) WHERE b.state = 'resolved'"
+        " GROUP BY b.source_id, b.dedup_key) AS latest ON latest.id = a.id",
+        [[source for source, _ in keys], [key for _, key in keys]],
+    )
+
+
+def alerts_by_id(ids: Sequence[int]) -> dict[tuple[int, str], rules.Alert]:
+    """Open alerts of these ids, locked."""
+    return _alerts("WHERE a.id = ANY(%s) AND a.state = 'open' ORDER BY a.id FOR UPDATE OF a", [list(ids)])
+
+
+def _alerts(rest: str, values: Sequence[Any]) -> dict[tuple[int, str], rules.Alert]:
+    columns = ", ".join(f"a.{name}" for name in ALERT)
+    found = {}
+    for row in _rows(f"SELECT {columns} FROM triage_alert a {rest}", values):  # noqa: S608 - constants only
+        alert = rules.Alert(**{name: _json(v) if name in _JSON else v for name, v in zip(ALERT, row, strict=True)})
+        found[alert.source_id, alert.dedup_key] = alert
+    return found
+
+
+def _json(value: object) -> Any:
+    return msgspec.json.decode(value) if isinstance(value, str | bytes) else value
+
+
+def write_alerts(alerts: Iterable[rules.Alert]) -> None:
+    """Insert the new alerts and update the changed ones."""
+    everything = list(alerts)
+
+    def value(alert: rules.Alert, name: str) -> object:
+        found = getattr(alert, name)
+        return json.dumps(found) if name in _JSON else found
+
+    new = [alert for alert in everything if alert.new]
+    if new:
+        bulk.copy_rows("triage_alert", ALERT, [[value(alert, name) for name in ALERT] for alert in new])
+    changed = [alert for alert in everything if alert.dirty and not alert.new]
+    bulk.update_rows("triage_alert", _UPDATE, [[value(alert, name) for name in _UPDATE] for alert in changed])
+
+
+def id_giver(count: int) -> Callable[[], int]:
+    """Gives up to ``count`` new alert ids, read in one query when the first is asked for."""
+    ids: list[int] = []
+
+    def give() -> int:
+        if not ids:
+            ids.extend(reversed(bulk.next_ids("triage_alert", max(count, 1))))
+        return ids.pop()
+
+    return give
+
+
+def build(
+    now: datetime, wanted_sources: Mapping[int, rules.Source], incidents: rules.Incidents, new_alerts: int
+) -> rules.World:
+    """A world with rules, windows, and every service that the sources or a route can lead to."""
+    active = triage_rules()
+    ids = {source.service_id for source in wanted_sources.values()}
+    ids.update(rule.to_service_id for rule in active if rule.to_service_id)
+    found = services(ids)
+    needs: dict[int, list[int]] = {}
+    needed_by: dict[int, list[int]] = {}
+    if any(service.grouping.by == "dependency" for service in found.values()):
+        needs, needed_by = edges()
+    return rules.World(
+        now=now,
+        sources=wanted_sources,
+        services=found,
+        rules=active,
+        windows=windows(now),
+        incidents=incidents,
+        alerts={},
+        last={},
+        new_id=id_giver(new_alerts),
+        needs=needs,
+        needed_by=needed_by,
+    )

@@ -1,0 +1,227 @@
+"""What others may read of triage: alerts, signals with their outcome, rules, maintenance windows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from tocsin.intake.models import Inbox, Source
+from tocsin.people.rules import Deed, require
+from tocsin.platform import clock
+from tocsin.platform.actor import Actor
+from tocsin.platform.errors import Invalid, NotFound
+from tocsin.triage import rules
+from tocsin.triage.actions.config import rule_facts
+from tocsin.triage.models import Alert, MaintenanceWindow, Rule, Signal
+
+
+def alerts(
+    actor: Actor,
+    *,
+    state: Sequence[str] = (),
+    severity: Sequence[str] = (),
+    service: Sequence[int] = (),
+    source: Sequence[int] = (),
+    incident: int | None = None,
+    quiet: bool | None = None,
+    q: str = "",
+    since: datetime | None = None,
+    before: int | None = None,
+) -> QuerySet[Alert]:
+    """Alerts, newest first. ``quiet``: only those that page nobody (suppressed, held, flapping), or only the others.
+
+    Raises Invalid.
+    """
+    require(actor, Deed.READ)
+    unknown = set(state) - {"open", "resolved"}
+    if unknown:
+        raise Invalid("There is no such state.", {"state": "must be open or resolved"})
+    rows = Alert.objects.select_related("source", "service", "incident").order_by("-id")
+    if state:
+        rows = rows.filter(state__in=state)
+    if severity:
+        rows = rows.filter(severity__in=severity)
+    if service:
+        rows = rows.filter(service_id__in=service)
+    if source:
+        rows = rows.filter(source_id__in=source)
+    if incident is not None:
+        rows = rows.filter(incident_id=incident)
+    if quiet is not None:
+        rows = rows.filter(incident__isnull=quiet)
+    if since is not None:
+        rows = rows.filter(last_at__gte=since)
+    for word in q.split():
+        rows = rows.filter(Q(title__icontains=word) | Q(dedup_key=word))
+    return rows.filter(id__lt=before) if before is not None else rows
+
+
+def alert(actor: Actor, alert_id: int) -> Alert:
+    """One alert. Raises NotFound."""
+    require(actor, Deed.READ)
+    found = Alert.objects.select_related("source", "service", "incident", "held_by").filter(pk=alert_id).first()
+    if found is None:
+        raise NotFound(f"There is no alert {alert_id}.")
+    return found
+
+
+def signals(
+    actor: Actor,
+    *,
+    alert_id: int | None = None,
+    source: Sequence[int] = (),
+    outcome: Sequence[str] = (),
+    before: int | None = None,
+) -> QuerySet[Signal]:
+    """Decided signals, newest first; those of one alert, of sources, or with an outcome."""
+    require(actor, Deed.READ)
+    unknown = set(outcome) - {value.value for value in rules.Outcome}
+    if unknown:
+        known = ", ".join(value.value for value in rules.Outcome)
+        raise Invalid("There is no such outcome.", {"outcome": f"must be one of {known}"})
+    rows = Signal.objects.order_by("-id")
+    if alert_id is not None:
+        rows = rows.filter(alert_id=alert_id)
+    if source:
+        rows = rows.filter(source_id__in=source)
+    if outcome:
+        rows = rows.filter(outcome__in=outcome)
+    return rows.filter(id__lt=before) if before is not None else rows
+
+
+@dataclass(frozen=True, slots=True)
+class WhySignal:
+    """A signal's way: where it came from and what became of it. ``waiting``: accepted, not yet decided."""
+
+    id: int
+    waiting: bool
+    source: Source | None
+    received_at: datetime
+    action: str
+    dedup_key: str
+    title: str
+    severity: str
+    data: dict[str, Any]
+    outcome: str = ""
+    rule: str = ""
+    reason: str = ""
+    decided_at: datetime | None = None
+    alert: Alert | None = None
+    incident_id: int | None = None
+
+
+def why_signal(actor: Actor, signal_id: int) -> WhySignal:
+    """What became of a signal, and by which rule. Raises NotFound."""
+    require(actor, Deed.READ)
+    waiting = Inbox.objects.filter(pk=signal_id).first()
+    row: Signal | Inbox | None = waiting or Signal.objects.filter(pk=signal_id).first()
+    if row is None:
+        raise NotFound(f"There is no signal {signal_id}; signals are kept for a limited time.")
+    facts: dict[str, Any] = {
+        "id": row.pk,
+        "source": Source.objects.select_related("service").filter(pk=row.source_id).first(),
+        "received_at": row.received_at,
+        "action": row.action,
+        "dedup_key": row.dedup_key,
+        "title": row.title,
+        "severity": row.severity,
+        "data": row.data,
+    }
+    if isinstance(row, Inbox):
+        reason = "It is accepted and waits for an engine to decide."
+        return WhySignal(waiting=True, reason=reason, **facts)
+    found = Alert.objects.select_related("service", "incident").filter(pk=row.alert_id or 0).first()
+    return WhySignal(
+        waiting=False,
+        outcome=row.outcome,
+        rule=row.rule,
+        reason=row.reason,
+        decided_at=row.decided_at,
+        alert=found,
+        incident_id=row.incident_id,
+        **facts,
+    )
+
+
+def triage_rules(actor: Actor) -> QuerySet[Rule]:
+    """All rules in the order in which they run."""
+    require(actor, Deed.READ)
+    return Rule.objects.select_related("service", "to_service").order_by("kind", "position", "id")
+
+
+def windows(actor: Actor, service: int | None = None) -> QuerySet[MaintenanceWindow]:
+    """Maintenance windows, the latest first; those of one service."""
+    require(actor, Deed.READ)
+    rows = MaintenanceWindow.objects.prefetch_related("services").select_related("created_by")
+    return rows.filter(services=service) if service is not None else rows
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """Where a window stands: going on until ``ends_at``, next from ``starts_at``, or over for good."""
+
+    going_on: bool
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+
+def window_state(window: MaintenanceWindow, at: datetime) -> WindowState:
+    """Where a window stands at a moment."""
+    if window.ended_at is not None:
+        return WindowState(False, None, None)
+    length = timedelta(seconds=window.duration_s)
+    stretch = rules.going_on(window.starts_at, length, window.rrule, window.zone, at)
+    if stretch:
+        return WindowState(True, *stretch)
+    following = rules.next_start(window.starts_at, window.rrule, window.zone, at)
+    return WindowState(False, following, following + length if following else None)
+
+
+def export_rules() -> list[rules.RuleSpec]:
+    """All rules as people write them."""
+    rows = Rule.objects.select_related("service", "to_service").order_by("position", "name")
+    return [rules.RuleSpec(**rule_facts(row)) for row in rows]  # type: ignore[arg-type]  # facts of the same fields
+
+
+def export_windows() -> list[rules.WindowSpec]:
+    """Maintenance windows that are not over, as people write them."""
+    now = clock.now()
+    found = []
+    for window in MaintenanceWindow.objects.prefetch_related("services").order_by("name", "id"):
+        state = window_state(window, now)
+        if state.going_on or state.starts_at:
+            found.append(
+                rules.WindowSpec(
+                    name=window.name,
+                    services=sorted(service.slug for service in window.services.all()),
+                    starts_at=window.starts_at,
+                    duration_s=window.duration_s,
+                    rrule=window.rrule,
+                    zone=window.zone,
+                    mode=window.mode,
+                    note=window.note,
+                )
+            )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Signals that wait to be decided: how many (counted up to 10,000) and the age of the oldest, seconds."""
+
+    count: int
+    oldest_s: float
+
+
+def backlog() -> Backlog:
+    """How far triage is behind."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), coalesce(extract(epoch FROM tocsin_now() - min(received_at)), 0)"
+            " FROM (SELECT received_at FROM intake_inbox ORDER BY id LIMIT 10000) AS waiting"
+        )
+        count, oldest = cursor.fetchone()
+    return Backlog(int(count), float(oldest))
