@@ -34,11 +34,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django_htmx",
+    "tocsin.people",  # before allauth: its templates go before allauth's
+    "ninja",  # serves the files of the API's documentation page
     "allauth",
     "allauth.account",
     "allauth.mfa",
     "tocsin.platform",
-    "tocsin.people",
     "tocsin.catalogue",
     "tocsin.intake",
     "tocsin.triage",
@@ -64,6 +65,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "tocsin.web.middleware.ActorMiddleware",
+    "tocsin.api.middleware.ApiMiddleware",
     "tocsin.web.middleware.TroubleMiddleware",
 ]
 

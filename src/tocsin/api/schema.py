@@ -1,0 +1,46 @@
+"""Bodies of requests: what is not known is refused, never ignored."""
+
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args
+
+from ninja import Schema
+from pydantic import ConfigDict
+
+from tocsin.platform.errors import NotFound
+
+
+class Strict(Schema):
+    """A body in which an unknown field is an error: a misspelt one must never be silently without effect."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Count(Schema):
+    """How many things were changed."""
+
+    count: int
+
+
+def removed(count: int) -> dict[str, int]:
+    """The answer to DELETE of one thing. Raises NotFound when there was none."""
+    if not count:
+        raise NotFound("There is no such thing, or it is gone already.")
+    return {"count": count}
+
+
+def strict(*specs: type) -> None:
+    """Make pydantic refuse unknown fields in these dataclasses and in those inside them.
+
+    Specs are plain dataclasses of the rooms' rules, which do not know pydantic; so it is said from here.
+    """
+    for spec in specs:
+        if is_dataclass(spec) and not hasattr(spec, "__pydantic_config__"):
+            spec.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+            for field in fields(spec):
+                strict(*_inside(field.type))
+
+
+def _inside(kind: Any) -> list[type]:
+    if isinstance(kind, type) and is_dataclass(kind):
+        return [kind]
+    return [found for part in get_args(kind) for found in _inside(part)]
