@@ -107,9 +107,11 @@ def web(
     """
     _set(host=host, port=port, tls_cert=tls_cert, tls_key=tls_key)
     _wait_for_schema(data)
+    from tocsin.project.health import start_reporting
     from tocsin.project.web import serve
 
     settings = _settings()
+    reporting = start_reporting("web")
     serve(
         host=settings.host,
         port=settings.port,
@@ -117,6 +119,7 @@ def web(
         tls_cert=settings.tls_cert,
         tls_key=settings.tls_key,
     )
+    reporting.set()
 
 
 def engine(data: Data = None) -> None:

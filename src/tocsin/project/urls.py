@@ -5,9 +5,11 @@ from importlib.util import find_spec
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from tocsin.project import health
+
 ROOMS = ["web", "incidents", "triage", "oncall", "escalation", "catalogue", "intake", "people", "delivery"]
 
-urlpatterns: list[URLPattern | URLResolver] = [path("account/", include("allauth.urls"))]
+urlpatterns: list[URLPattern | URLResolver] = [path("account/", include("allauth.urls")), *health.urlpatterns]
 for room in ROOMS:
     if find_spec(f"tocsin.{room}.pages"):
         urlpatterns += import_module(f"tocsin.{room}.pages").urlpatterns

@@ -1,0 +1,128 @@
+"""Tocsin's own figures, for Prometheus. They come from the database: any web process tells the whole installation's."""
+
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import Count, Min, Q, Sum
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tocsin import __version__
+from tocsin.delivery.models import Attempt, Delivery
+from tocsin.escalation.models import Page, Run
+from tocsin.incidents.models import OPEN_STATES, PRIORITIES, Incident
+from tocsin.intake.models import Inbox, RefusalCount
+from tocsin.people.queries import authenticate_token
+from tocsin.people.rules import Deed, may
+from tocsin.platform import clock, nodes
+from tocsin.triage.models import Alert
+
+OUTCOMES = ("delivered", "accepted", "try_later", "rejected", "unknown")
+
+
+def spool_bytes() -> int:
+    """What waits on this machine's disk for the database, bytes."""
+    folder = Path(settings.TOCSIN.data_dir) / "spool"
+    return sum(file.stat().st_size for file in folder.glob("*.spool")) if folder.exists() else 0
+
+
+def _gauge(name: str, text: str, values: Iterable[tuple[str, float]], label: str) -> Metric:
+    family = GaugeMetricFamily(f"tocsin_{name}", text, labels=[label])
+    for value, number in values:
+        family.add_metric([value], number)
+    return family
+
+
+def _nodes() -> Iterator[Metric]:
+    kinds = [(kind, float(len(nodes.alive(kind)))) for kind in ("web", "engine")]
+    yield _gauge("nodes", "Processes that reported lately.", kinds, "kind")
+    version = GaugeMetricFamily("tocsin_build", "The version that answers; always 1.", labels=["version"])
+    version.add_metric([__version__], 1)
+    yield version
+
+
+def _queues() -> Iterator[Metric]:
+    now = clock.now()
+
+    def late(at: object) -> float:
+        return max(0.0, (now - at).total_seconds()) if at else 0.0  # type: ignore[operator]
+
+    inbox = Inbox.objects.aggregate(n=Count("id"), at=Min("received_at"))
+    runs = Run.objects.filter(state="waiting").aggregate(n=Count("id"), at=Min("due_at"))
+    messages = Delivery.objects.filter(state="pending").aggregate(n=Count("id"), at=Min("next_at"))
+    work = {"triage": inbox, "escalation": runs, "delivery": messages}
+    yield _gauge(
+        "waiting", "Signals, escalation runs and messages that wait.", ((k, v["n"]) for k, v in work.items()), "work"
+    )
+    yield _gauge(
+        "late_seconds",
+        "How long the most overdue of them has been due.",
+        ((k, late(v["at"])) for k, v in work.items()),
+        "work",
+    )
+    yield GaugeMetricFamily("tocsin_spool_bytes", "What waits on this machine's disk for the database.", spool_bytes())
+
+
+def _incidents() -> Iterator[Metric]:
+    rows = Incident.objects.filter(state__in=OPEN_STATES, drill=False).values_list("priority").annotate(n=Count("id"))
+    found = dict(rows.order_by())
+    yield _gauge(
+        "incidents_open", "Open incidents, drills apart.", ((p, found.get(p, 0)) for p in PRIORITIES), "priority"
+    )
+    yield GaugeMetricFamily("tocsin_alerts_open", "Open alerts.", Alert.objects.filter(state="open").count())
+
+
+def _totals() -> Iterator[Metric]:
+    def counter(name: str, text: str, label: str, rows: Iterable[tuple[str, float]]) -> Metric:
+        family = CounterMetricFamily(f"tocsin_{name}", text, labels=[label])
+        for value, number in rows:
+            family.add_metric([value], number)
+        return family
+
+    refused = RefusalCount.objects.values_list("reason").annotate(n=Sum("count")).order_by()
+    yield counter("refusals", "Requests of senders that were refused.", "reason", refused)
+    tried = dict(Attempt.objects.values_list("outcome").annotate(n=Count("id")).order_by())
+    yield counter("attempts", "Tries to deliver a message.", "outcome", ((o, tried.get(o, 0)) for o in OUTCOMES))
+    pages = Page.objects.aggregate(all=Count("id"), nobody=Count("id", filter=Q(user=None)))
+    yield counter(
+        "pages", "Pages planned.", "to", (("somebody", pages["all"] - pages["nobody"]), ("nobody", pages["nobody"]))
+    )
+
+
+PARTS: tuple[Callable[[], Iterator[Metric]], ...] = (_nodes, _queues, _incidents, _totals)
+
+
+class _Database(Collector):
+    def collect(self) -> Iterable[Metric]:
+        for part in PARTS:
+            yield from part()
+
+
+def permitted(request: HttpRequest) -> bool:
+    """Whether this request may see the figures: from this machine itself, or with a token that may read."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return may(authenticate_token(token.strip()), Deed.READ)
+    try:
+        return ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The figures in Prometheus's text format; 403 unless ``permitted``."""
+    if not permitted(request):
+        return HttpResponse(
+            "The metrics need a token with the scope `read` (Authorization: Bearer ...).\n",
+            status=403,
+            content_type="text/plain",
+        )
+    registry = CollectorRegistry()
+    registry.register(_Database())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
