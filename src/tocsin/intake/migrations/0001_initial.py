@@ -5,114 +5,158 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalogue', '0001_initial'),
+        ("catalogue", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Source',
+            name="Source",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('kind', models.CharField(max_length=40)),
-                ('key_digest', models.CharField(max_length=64, unique=True)),
-                ('key_secret', models.TextField(help_text='the key, encrypted, so that it can be shown again')),
-                ('config', models.JSONField(blank=True, default=dict)),
-                ('limit_per_minute', models.IntegerField(default=100000, help_text='signals accepted a minute, then 429')),
-                ('enabled', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField()),
-                ('last_signal_at', models.DateTimeField(blank=True, null=True)),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='catalogue.service')),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120)),
+                ("kind", models.CharField(max_length=40)),
+                ("key_digest", models.CharField(max_length=64, unique=True)),
+                ("key_secret", models.TextField(help_text="the key, encrypted, so that it can be shown again")),
+                ("config", models.JSONField(blank=True, default=dict)),
+                (
+                    "limit_per_minute",
+                    models.IntegerField(default=100000, help_text="signals accepted a minute, then 429"),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField()),
+                ("last_signal_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="sources", to="catalogue.service"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'intake_source',
-                'ordering': ['name', 'id'],
+                "db_table": "intake_source",
+                "ordering": ["name", "id"],
             },
         ),
         migrations.CreateModel(
-            name='SpoolMark',
+            name="SpoolMark",
             fields=[
-                ('spool', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('position', models.BigIntegerField()),
+                ("spool", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("position", models.BigIntegerField()),
             ],
             options={
-                'db_table': 'intake_spool_mark',
+                "db_table": "intake_spool_mark",
             },
         ),
         migrations.CreateModel(
-            name='Inbox',
+            name="Inbox",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('source_id', models.IntegerField()),
-                ('bucket', models.SmallIntegerField(help_text='crc32(source:dedup key) & 63; triage keeps order inside a bucket')),
-                ('action', models.CharField(max_length=12)),
-                ('dedup_key', models.TextField()),
-                ('severity', models.CharField(max_length=10)),
-                ('title', models.TextField()),
-                ('data', models.JSONField(help_text='labels, details, links, remarks; see intake.contract.Signal')),
-                ('occurred_at', models.DateTimeField(null=True)),
-                ('received_at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("source_id", models.IntegerField()),
+                (
+                    "bucket",
+                    models.SmallIntegerField(
+                        help_text="crc32(source:dedup key) & 63; triage keeps order inside a bucket"
+                    ),
+                ),
+                ("action", models.CharField(max_length=12)),
+                ("dedup_key", models.TextField()),
+                ("severity", models.CharField(max_length=10)),
+                ("title", models.TextField()),
+                ("data", models.JSONField(help_text="labels, details, links, remarks; see intake.contract.Signal")),
+                ("occurred_at", models.DateTimeField(null=True)),
+                ("received_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'intake_inbox',
-                'indexes': [models.Index(fields=['bucket', 'id'], name='intake_inbox_bucket')],
+                "db_table": "intake_inbox",
+                "indexes": [models.Index(fields=["bucket", "id"], name="intake_inbox_bucket")],
             },
         ),
         migrations.CreateModel(
-            name='Refusal',
+            name="Refusal",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('reason', models.CharField(help_text='unrouted, malformed, unauthorised, too_large, limited', max_length=20)),
-                ('status', models.SmallIntegerField()),
-                ('path', models.CharField(max_length=500)),
-                ('remote', models.CharField(max_length=60)),
-                ('errors', models.JSONField(default=list)),
-                ('excerpt', models.TextField(help_text="the body's beginning, keys masked")),
-                ('source', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='refusals', to='intake.source')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                (
+                    "reason",
+                    models.CharField(help_text="unrouted, malformed, unauthorised, too_large, limited", max_length=20),
+                ),
+                ("status", models.SmallIntegerField()),
+                ("path", models.CharField(max_length=500)),
+                ("remote", models.CharField(max_length=60)),
+                ("errors", models.JSONField(default=list)),
+                ("excerpt", models.TextField(help_text="the body's beginning, keys masked")),
+                (
+                    "source",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="refusals",
+                        to="intake.source",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'intake_refusal',
+                "db_table": "intake_refusal",
             },
         ),
         migrations.CreateModel(
-            name='RefusalCount',
+            name="RefusalCount",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('hour', models.DateTimeField()),
-                ('reason', models.CharField(max_length=20)),
-                ('count', models.BigIntegerField(default=0)),
-                ('source', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to='intake.source')),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("hour", models.DateTimeField()),
+                ("reason", models.CharField(max_length=20)),
+                ("count", models.BigIntegerField(default=0)),
+                (
+                    "source",
+                    models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to="intake.source"),
+                ),
             ],
             options={
-                'db_table': 'intake_refusal_count',
+                "db_table": "intake_refusal_count",
             },
         ),
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('source', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='heartbeat', serialize=False, to='intake.source')),
-                ('interval_s', models.IntegerField()),
-                ('grace_s', models.IntegerField(default=0)),
-                ('last_at', models.DateTimeField(null=True)),
-                ('due_at', models.DateTimeField(help_text='when the next check-in is late; empty before the first one', null=True)),
-                ('missed', models.BooleanField(default=False)),
+                (
+                    "source",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="heartbeat",
+                        serialize=False,
+                        to="intake.source",
+                    ),
+                ),
+                ("interval_s", models.IntegerField()),
+                ("grace_s", models.IntegerField(default=0)),
+                ("last_at", models.DateTimeField(null=True)),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        help_text="when the next check-in is late; empty before the first one", null=True
+                    ),
+                ),
+                ("missed", models.BooleanField(default=False)),
             ],
             options={
-                'db_table': 'intake_heartbeat',
-                'indexes': [models.Index(condition=models.Q(('missed', False)), fields=['due_at'], name='intake_heartbeat_due')],
+                "db_table": "intake_heartbeat",
+                "indexes": [
+                    models.Index(condition=models.Q(("missed", False)), fields=["due_at"], name="intake_heartbeat_due")
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.UniqueConstraint(fields=('service', 'name'), name='source_name_in_service'),
+            model_name="source",
+            constraint=models.UniqueConstraint(fields=("service", "name"), name="source_name_in_service"),
         ),
         migrations.AddConstraint(
-            model_name='refusalcount',
-            constraint=models.UniqueConstraint(fields=('hour', 'reason', 'source'), name='refusal_count_once', nulls_distinct=False),
+            model_name="refusalcount",
+            constraint=models.UniqueConstraint(
+                fields=("hour", "reason", "source"), name="refusal_count_once", nulls_distinct=False
+            ),
         ),
     ]

@@ -1,0 +1,136 @@
+"""What others may read of intake."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet, Sum
+
+from tocsin.intake.contract import SourceKind
+from tocsin.intake.kinds import all_kinds, kind_of
+from tocsin.intake.models import Heartbeat, Inbox, Refusal, RefusalCount, Source
+from tocsin.intake.rules import SourceSpec
+from tocsin.people.rules import Deed, may, require
+from tocsin.platform import clock, secrets, settings
+from tocsin.platform.actor import Actor
+from tocsin.platform.errors import NotFound
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a sender sends: the key and the whole address."""
+
+    key: str
+    url: str
+
+
+def kinds() -> list[SourceKind]:
+    """Every installed kind of source, by label."""
+    return sorted(all_kinds().values(), key=lambda kind: kind.label)
+
+
+def kind(name: str) -> SourceKind:
+    """The kind that a name or alias means. Raises NotFound."""
+    found = kind_of(name)
+    if found is None:
+        raise NotFound("There is no such kind of source.", {"kind": f"one of {', '.join(sorted(all_kinds()))}"})
+    return found
+
+
+def sources(actor: Actor, *, service: Iterable[int] = (), kind: str = "", q: str = "") -> QuerySet[Source]:
+    """Sources, with their service, by service and name."""
+    require(actor, Deed.READ)
+    found = Source.objects.select_related("service", "service__team").order_by("service__name", "name")
+    wanted = list(service)
+    if wanted:
+        found = found.filter(service_id__in=wanted)
+    if kind:
+        found = found.filter(kind=kind)
+    if q:
+        found = found.filter(name__icontains=q) | found.filter(service__name__icontains=q)
+    return found
+
+
+def source(actor: Actor, id: int) -> Source:
+    """One source. Raises NotFound."""
+    found = sources(actor).filter(pk=id).first()
+    if found is None:
+        raise NotFound("There is no such source.")
+    return found
+
+
+def may_see_key(actor: Actor, source: Source) -> bool:
+    """Whether the actor may see the source's key: who may configure it may."""
+    return may(actor, Deed.CONFIGURE, source.service.team_id)
+
+
+def key_of(source: Source) -> str:
+    """The key of a source, decrypted; show it only to who ``may_see_key``."""
+    return secrets.decrypt(source.key_secret)
+
+
+def address_of(source: Source, base: str = "") -> Address:
+    """The key and the address for senders; ``base`` is the address of this installation when not the configured one."""
+    key = key_of(source)
+    known = kind_of(source.kind)
+    base = base.rstrip("/") or settings.get().public_url
+    return Address(key, known.address(base, key) if known else f"{base}/in/{source.kind}/{key}")
+
+
+def guide_of(source: Source, base: str = "") -> str:
+    """How to connect the tool, Markdown, with this source's address and key filled in."""
+    known = kind_of(source.kind)
+    if known is None:
+        return ""
+    address = address_of(source, base)
+    return known.guide().replace("{url}", address.url).replace("{key}", address.key)
+
+
+def export_sources() -> list[SourceSpec]:
+    """Every source as a description, without keys."""
+    return [
+        SourceSpec(
+            name=found.name,
+            service=found.service.slug,
+            kind=found.kind,
+            config=found.config,
+            limit_per_minute=found.limit_per_minute,
+            enabled=found.enabled,
+        )
+        for found in Source.objects.select_related("service").order_by("service__slug", "name")
+    ]
+
+
+def heartbeats(actor: Actor) -> QuerySet[Heartbeat]:
+    """Heartbeats with their sources, late ones first."""
+    require(actor, Deed.READ)
+    return Heartbeat.objects.select_related("source", "source__service").order_by("-missed", "due_at")
+
+
+def refusals(actor: Actor, *, source: int | None = None, reason: str = "") -> QuerySet[Refusal]:
+    """Refused requests that were kept, newest first."""
+    require(actor, Deed.READ)
+    found = Refusal.objects.select_related("source").order_by("-id")
+    if source is not None:
+        found = found.filter(source_id=source)
+    if reason:
+        found = found.filter(reason=reason)
+    return found
+
+
+def refusal_counts(actor: Actor, *, since: datetime | None = None) -> list[dict[str, Any]]:
+    """How many requests were refused by reason and source since then (24 hours when not given), most first."""
+    require(actor, Deed.READ)
+    start = since or clock.now() - timedelta(hours=24)
+    return list(
+        RefusalCount.objects.filter(hour__gte=start.replace(minute=0, second=0, microsecond=0))
+        .values("reason", "source_id", "source__name")
+        .annotate(total=Sum("count"))
+        .order_by("-total", "reason")
+    )
+
+
+def waiting() -> int:
+    """Signals accepted but not yet decided."""
+    return Inbox.objects.count()

@@ -1,0 +1,1 @@
+"""Tools we listen to: one folder each."""
