@@ -5,7 +5,7 @@ and why, out. ``simulate`` feeds it from the database. What the engine adds in r
 failures, limits, maintenance windows, and the seconds that a provider takes.
 
 Times are half-open: what would happen exactly at the end is not part of it. An answer at the very moment at which a
-step is due comes before the step.
+step is due comes before the step; steps that follow one another without waiting are one moment, and it comes after.
 """
 
 import heapq
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from tocsin.catalogue.models import Service
 from tocsin.escalation import queries
 from tocsin.escalation.rules import (
     NotifyRule,
@@ -201,27 +202,28 @@ def rehearse(
 ) -> Simulation:
     """Run a policy on virtual time from ``at`` for ``duration_s`` seconds. Pure; ends early after ``MAX_PAGES``."""
     until = at + timedelta(seconds=duration_s)
-    script: dict[int, list[Answer]] = {}
-    for answer in answers:
-        script.setdefault(answer.page, []).append(answer)
+    script: dict[int, list[tuple[int, Answer]]] = {}
+    for number, answer in enumerate(answers):
+        script.setdefault(answer.page, []).append((number, answer))
     pages: list[_Page] = []
     ended: dict[int, datetime] = {}
     happenings: list[Happening] = []
-    coming: list[tuple[datetime, int, Answer, int]] = []  # answers under way: when, tie-break, what, who
+    coming: list[tuple[datetime, int, int, Answer, int]] = []  # answers under way: when, page, number, what, who
     state: Literal["triggered", "acknowledged", "snoozed", "resolved"] = "triggered"
     due: tuple[datetime, RunState] | None = (at, RunState())
-    generation, paged, outcome = 1, 0, ""
+    generation, paged, outcome, at_once = 1, 0, "", False
 
     while len(pages) < MAX_PAGES:
-        if coming and (due is None or coming[0][0] <= due[0]):
-            moment, _, answer, who = heapq.heappop(coming)
+        if coming and not at_once and (due is None or coming[0][0] <= due[0]):
+            moment, _, _, answer, who = heapq.heappop(coming)
             if moment >= until:
                 continue
             if state == "resolved" or (state != "triggered" and answer.verb == "acknowledge"):
                 continue
             name = (names or {}).get(who, f"user {who}")
             if state == "triggered":
-                ended[generation] = moment
+                # what was due at the moment of a step went out with the step; an answer at that moment came after it
+                ended[generation] = moment if pages[-1].at < moment else moment + timedelta(microseconds=1)
             generation += 1
             due, state, outcome = _answered(snapshot, answer, moment, name)
             happenings.append(Happening(moment, outcome))
@@ -241,16 +243,16 @@ def rehearse(
                 how = notifications(rules_of(page.user_id), urgency)
                 planned, notes = list(how.deliveries), how.notes
                 paged, reached = paged + 1, reached + len(planned)
-                for answer in script.get(paged, ()):
-                    heapq.heappush(
-                        coming, (moment + timedelta(seconds=answer.after_s), len(pages), answer, page.user_id)
-                    )
+                for number, answer in script.get(paged, ()):
+                    back = moment + timedelta(seconds=answer.after_s)
+                    heapq.heappush(coming, (back, paged, number, answer, page.user_id))
             pages.append(_Page(moment, page.user_id, page.reason, generation, planned, notes))
         outcome = decided.note
         if decided.next is None:
             happenings.append(Happening(moment, decided.note))
-            due = None
+            due, at_once = None, False
         else:
+            at_once = not wait(decided, reached)
             due = (moment + timedelta(seconds=wait(decided, reached)), decided.next)
 
     return Simulation(
@@ -351,8 +353,6 @@ def simulate(
 
 
 def _policy_of(service_id: int) -> tuple[str, PolicySnapshot | None]:
-    from tocsin.catalogue.models import Service
-
     row = Service.objects.filter(pk=service_id).values_list("name", "policy_id").first()
     if row is None:
         raise NotFound("There is no such service.")

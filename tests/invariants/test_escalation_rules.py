@@ -1,0 +1,223 @@
+"""What escalation promises, tried on any world and at any instant. See ``escalation_world`` for the model."""
+
+from datetime import timedelta
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.invariants.escalation_world import (
+    PEOPLE,
+    START,
+    Shell,
+    World,
+    perform,
+    random_answers,
+    random_world,
+    seconds,
+)
+from tocsin.escalation.rules import PolicySnapshot, RunState, plan, preview
+from tocsin.escalation.simulator import rehearse
+
+WAITS = st.sampled_from([1, 29, 30, 59, 60, 299, 300, 301, 600, 3600])
+FOREVER = timedelta(days=30)
+
+
+def all_steps(policy: PolicySnapshot) -> list[RunState]:
+    """Every step of every loop, then the last word."""
+    steps = [RunState(step, loop) for loop in range(policy.repeats + 1) for step in range(len(policy.steps))]
+    return [*steps, RunState(len(policy.steps), policy.repeats if policy.steps else 0)]
+
+
+def foretold(world: World, duration_s: int, answers: list) -> tuple[list, list]:  # type: ignore[type-arg]
+    simulation = rehearse(world.policy, world.resolve, world.rules_of, world.urgency, START, duration_s, answers)
+    pages = [(page.at, page.user_id, page.generation, page.reason) for page in simulation.pages]
+    sent = [
+        (one.at, page.user_id, one.contact_method_id, page.generation)
+        for page in simulation.pages
+        for one in page.deliveries
+    ]
+    return pages, sorted(sent, key=repr)
+
+
+def done(world: World, duration_s: int, answers: list) -> tuple[list, list]:  # type: ignore[type-arg]
+    shell = perform(world, duration_s, answers)
+    pages = [(page.at, page.user, page.generation, page.reason) for page in shell.pages]
+    sent = [(at, message.user, message.method, message.generation) for at, message in shell.sent]
+    return pages, sorted(sent, key=repr)
+
+
+def test_the_simulator_foretells_what_the_engine_does_in_a_thousand_worlds() -> None:
+    answered = gaps = 0
+    for seed in range(1000):
+        random = Random(seed)
+        world, answers = random_world(random), random_answers(random)
+        duration_s = random.choice([1, 300, 3600, 6 * 3600])
+        expected = done(world, duration_s, answers)
+        assert foretold(world, duration_s, answers) == expected, f"world {seed}"
+        answered += len({generation for _, _, generation, _ in expected[0]}) > 1
+        gaps += any(user is None for _, user, _, _ in expected[0])
+    assert answered > 50  # the worlds are worth trying: people answer, and there are gaps
+    assert gaps > 200
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 6 * 3600))
+def test_the_simulator_foretells_what_the_engine_does_in_any_world(random: Random, duration_s: int) -> None:
+    world, answers = random_world(random), random_answers(random)
+    assert foretold(world, duration_s, answers) == done(world, duration_s, answers)
+
+
+@given(st.randoms(use_true_random=False))
+def test_every_step_runs_when_nobody_answers(random: Random) -> None:
+    world = random_world(random)
+    shell = Shell(world)
+    shell.until(START + FOREVER)
+    assert [state for _, state in shell.done] == all_steps(world.policy)
+    assert not shell.live()
+    assert not shell.outbox
+    assert not shell.dropped
+
+
+@given(st.randoms(use_true_random=False))
+def test_nobody_on_call_is_never_silence(random: Random) -> None:
+    """Every step leaves a page; one without people leaves the gap and the fallback, and no one is paged twice."""
+    world = random_world(random)
+    for state in all_steps(world.policy):
+        at = START + seconds(random.randint(0, 7200))
+        decided = plan(world.policy, state, world.resolve, at)
+        assert decided.pages
+        paged = [page.user_id for page in decided.pages if page.user_id is not None]
+        gap = any(page.user_id is None for page in decided.pages)
+        assert len(paged) == len(set(paged))
+        assert not set(paged) & world.inactive
+        assert gap or paged
+        last = state.step == len(world.policy.steps)
+        targets = () if last else world.policy.steps[state.step].targets
+        named = {person.user_id for target in targets for person in world.resolve(target, at)}
+        fallback = {person.user_id for target in world.policy.fallback for person in world.resolve(target, at)}
+        assert set(paged) == (named or fallback)
+        assert gap == (not fallback if last else not named)
+        for page in decided.pages:
+            assert page.reason.text
+            assert page.reason.policy == "Any"
+            assert (page.reason.kind == "gap") == (page.user_id is None)
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_preview_is_what_happens_while_everybody_can_be_reached(random: Random) -> None:
+    world = random_world(random)
+    world.inactive.clear()
+    for pieces in world.shifts.values():
+        pieces[:] = [(START, 1)]
+    world.shifts[12], world.teams[21] = [(START, 2)], [3]
+    for user in PEOPLE:
+        world.rules[user] = [one for one in world.rules[user] if one.usable]
+    expected = [(one.in_s, one.step, one.loop) for one in preview(world.policy, RunState(), 0, limit=500)]
+    shell = Shell(world)
+    shell.until(START + FOREVER)
+    reached = {message.user for _, message in shell.sent}
+    if all(page.user in reached for page in shell.pages if page.user is not None):
+        happened = list(
+            dict.fromkeys(
+                (int((p.at - START).total_seconds()), p.state.step + 1, p.state.loop + 1) for p in shell.pages
+            )
+        )
+        assert happened == expected
+
+
+class Escalation(RuleBasedStateMachine):
+    """One incident whose people do anything at any instant."""
+
+    @initialize(random=st.randoms(use_true_random=False))
+    def begin(self, random: Random) -> None:
+        self.shell = Shell(random_world(random))
+        self.fences: list[tuple[object, int]] = []  # (when, the generation that was overtaken)
+
+    def _overtaken(self, before: int) -> None:
+        if self.shell.generation > before:
+            self.fences.append((self.shell.now, before))
+
+    @rule(by=WAITS)
+    def time_passes(self, by: int) -> None:
+        self.shell.until(self.shell.now + seconds(by))
+
+    @rule()
+    def until_just_before_the_next_event(self) -> None:
+        if (at := self.shell.next_event()) is not None:
+            self.shell.until(at, inclusive=False)
+
+    @rule()
+    def acknowledge(self) -> None:
+        before = self.shell.generation
+        self.shell.acknowledge()
+        self._overtaken(before)
+
+    @rule()
+    def resolve(self) -> None:
+        before = self.shell.generation
+        self.shell.resolve()
+        self._overtaken(before)
+
+    @rule(for_s=WAITS)
+    def snooze(self, for_s: int) -> None:
+        before = self.shell.generation
+        self.shell.snooze(for_s)
+        self._overtaken(before)
+
+    @rule()
+    def retrigger(self) -> None:
+        before = self.shell.generation
+        self.shell.retrigger()
+        self._overtaken(before)
+
+    @rule(users=st.lists(st.sampled_from(PEOPLE), min_size=1, max_size=3, unique=True))
+    def reassign(self, users: list[int]) -> None:
+        before = self.shell.generation
+        self.shell.reassign(users)
+        self._overtaken(before)
+
+    @invariant()
+    def an_answer_stops_older_pages(self) -> None:
+        if not hasattr(self, "shell"):
+            return
+        for when, generation in self.fences:
+            assert all(m.generation > generation for at, m in self.shell.sent if at > when)
+            assert all(page.generation > generation for page in self.shell.pages if page.at > when)
+
+    @invariant()
+    def there_is_exactly_one_live_generation(self) -> None:
+        if not hasattr(self, "shell"):
+            return
+        live = self.shell.live()
+        assert len(live) <= 1
+        assert all(run.generation == self.shell.generation for run in live)
+        if self.shell.state == "triggered" and not live:
+            # nothing more to do only when the last word was said, under this very generation
+            generation, state = self.shell.done[-1]
+            assert generation == self.shell.generation
+            assert state.step >= len(self.shell.world.policy.steps)
+        if self.shell.state == "resolved":
+            assert not live
+
+    @invariant()
+    def steps_of_a_generation_run_in_order_and_once(self) -> None:
+        if not hasattr(self, "shell"):
+            return
+        for run in self.shell.runs:
+            if run.purpose == "escalate" and run.snapshot is not None:
+                ran = [state for generation, state in self.shell.done if generation == run.generation]
+                assert ran == all_steps(run.snapshot)[: len(ran)]
+
+    def teardown(self) -> None:
+        """Left alone, a triggered incident reaches its last word."""
+        if hasattr(self, "shell") and self.shell.state == "triggered":
+            self.shell.until(self.shell.now + FOREVER)
+            last = self.shell.runs[-1]
+            assert last.snapshot is not None
+            ran = [state for generation, state in self.shell.done if generation == last.generation]
+            assert ran == all_steps(last.snapshot)
+
+
+TestEscalation = Escalation.TestCase
+TestEscalation.settings = settings(settings.default, deadline=None)
