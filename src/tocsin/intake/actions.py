@@ -1,6 +1,6 @@
 """Every write of intake: sources and their keys, Tocsin's own signals, heartbeats, and what was refused."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -321,3 +321,13 @@ def prune_refusals(*, actor: Actor = SYSTEM) -> int:
         dropped, _ = Refusal.objects.filter(id__lt=kept[-1]).delete() if kept and newest else (0, {})
         counts, _ = RefusalCount.objects.filter(hour__lt=clock.now() - COUNTS_KEPT).delete()
     return dropped + counts
+
+
+def heard_of(last: Mapping[int, datetime]) -> None:
+    """Note when sources were last heard of, in triage's transaction; at most every five seconds for each."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE intake_source s SET last_signal_at = w.at FROM unnest(%s::int[], %s::timestamptz[]) AS w(id, at)"
+            " WHERE s.id = w.id AND (s.last_signal_at IS NULL OR s.last_signal_at < w.at - interval '5 seconds')",
+            [list(last), list(last.values())],
+        )

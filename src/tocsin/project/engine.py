@@ -178,7 +178,8 @@ class Engine:
         nodes.report(
             "engine", {worker.name: {"done": worker.done, "failures": worker.failures} for worker in self.workers}
         )
-        housekeeping.tidy()
+        if housekeeping.tidy():
+            intake.prune()
         return 0
 
     def start(self) -> None:
