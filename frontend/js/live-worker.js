@@ -13,7 +13,7 @@ function open(url) {
     if (broken) tell({ kind: "*", id: 0 });
     broken = false;
   };
-  for (const kind of ["incident", "alert", "page", "oncall"]) {
+  for (const kind of ["incident", "alert", "page", "oncall", "pocket"]) {
     source.addEventListener(kind, (event) => tell({ kind, ...JSON.parse(event.data) }));
   }
 }

@@ -38,7 +38,7 @@ function direct() {
     if (broken) tell({ kind: "*", id: 0 }); // something may have been missed meanwhile
     broken = false;
   };
-  for (const kind of ["incident", "alert", "page", "oncall"]) {
+  for (const kind of ["incident", "alert", "page", "oncall", "pocket"]) {
     source.addEventListener(kind, (event) => tell({ kind, ...JSON.parse(event.data) }));
   }
 }

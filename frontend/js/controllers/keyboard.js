@@ -47,6 +47,9 @@ export default class extends Controller {
     if (!chosen && row) {
       const own = row.querySelector(`[data-key="${key}"]`);
       if (own) return own.click();
+      const act = row.closest("[data-act]")?.dataset.act;
+      const verb = { r: "resolve", e: "escalate", u: "note" }[key];
+      if (act && verb && row.dataset.row) return this.sheet(row, act.replace("VERB", verb) + row.dataset.row);
       const box = row.querySelector('[data-selection-target="row"]');
       if (!box || !document.querySelector(`.bulk [data-key="${key}"]`)) return false;
       box.click();
@@ -56,6 +59,16 @@ export default class extends Controller {
     if (!button || button.disabled) return false;
     if (button.matches("input, textarea, select")) button.focus();
     else button.click();
+  }
+
+  sheet(row, href) {
+    const link = document.createElement("a");
+    link.href = href;
+    link.dataset.sheet = "";
+    link.hidden = true;
+    (row.querySelector("td:last-child") ?? row).append(link);
+    link.click();
+    link.remove();
   }
 
   find() {

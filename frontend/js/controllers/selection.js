@@ -16,6 +16,7 @@ export default class extends Controller {
   range(event) { // shift-click selects everything between
     const boxes = this.rowTargets;
     const index = boxes.indexOf(event.target);
+    if (index < 0) return;
     if (event.shiftKey && this.lastIndex >= 0) {
       const [from, to] = [Math.min(index, this.lastIndex), Math.max(index, this.lastIndex)];
       for (let i = from; i <= to; i++) boxes[i].checked = event.target.checked;

@@ -24,7 +24,7 @@ export default class extends Controller {
   }
 
   async show(link) {
-    this.back = link;
+    this.back = document.activeElement?.matches("a, button, input") ? document.activeElement : link;
     this.bodyTarget.innerHTML = '<p class="muted" role="status">Loading…</p>';
     let href = link.href ?? link.dataset.href;
     const form = link.closest("form");

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import path
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_safe, require_POST
 
 from tocsin.catalogue.models import Service
 from tocsin.incidents.models import OPEN_STATES, Incident
 from tocsin.people.models import User
-from tocsin.web import live
+from tocsin.web import live, saved
 from tocsin.web.context import PLACES, THEMES
 from tocsin.web.shortcuts import Request, back_to, page, signed_in
 
@@ -27,7 +27,7 @@ class Hit:
     extra: str = ""
 
 
-@require_GET
+@require_safe
 @signed_in
 def search(request: Request) -> HttpResponse:
     """Incidents, services, people and pages by a word or a number; a page, or the palette's list for a script."""
@@ -123,4 +123,5 @@ urlpatterns = [
     path("search/", search, name="search"),
     path("live/", stream, name="live"),
     path("theme/", theme, name="theme"),
+    path("views/", saved.save, name="views"),
 ]

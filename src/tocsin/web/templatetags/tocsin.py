@@ -2,7 +2,7 @@
 
 A page begins with ``{% extends base %}`` (the variable, without quotes: it is the whole page, a part or a dialog, as
 the request asks). The blocks: ``title`` and ``heading`` (both show the context's ``title`` unless filled), ``actions``
-(buttons right of the heading), ``content``. It is returned by ``web.shortcuts.page(request, template, {"title": ...})``.
+(buttons right of the heading), ``content``. Return ``web.shortcuts.page(request, template, {"title": ...})``.
 Pages for people who are not signed in extend "web/lone.html" (blocks ``title``, ``content``).
 
 Tags
@@ -15,6 +15,7 @@ Tags
     {% priority "P1" reason %}                badge; reason is its title
     {% state "triggered" %}                   badge of an incident's, alert's, run's or delivery's state
     {% severity "critical" %}                 badge
+    {% fate tone text %}                      what became of a page (escalation.queries.watching.fate)
     {% tagged text tone icon bare=False solid=False %}   any badge; tone: good, warn, bad, quiet, info, p1 ... p5
     {% person user %} {% person user link=True %}    initials and name; "nobody" when None; a User or a string
     {% empty "icon" "Title" "What to do next." href "Button" small=False %}    empty state
@@ -29,7 +30,7 @@ Tags
 
 Filters
     {{ seconds|span }}  "3 h 5 min";   {{ value|pretty }}  JSON with indents;   {{ incident.id|inc }}  "INC-12"
-    {{ moment|clock:"Europe/Berlin" }}  "Mon 23 Nov 03:10 CET"
+    {{ moment|clock:"Europe/Berlin" }}  "Mon 23 Nov 03:10 CET"; {{ moment|clock_time:zone }} "03:10"
 
 Conventions in markup
     tables: <table class="rows fold">, cells: class "grow" (the one long cell), "shrink", "num", "desk" (not on phones);
@@ -139,16 +140,17 @@ def when(
     if style == "time":
         local = moment.astimezone(moments.zone(zone))
         return format_html(
-            '<time class="tip" datetime="{}" data-tip="{}"{}>{:%H:%M:%S}</time>', moment.isoformat(), full, tab, local
+            '<time class="tip" datetime="{}" data-tip="{}"{}>{}</time>',
+            moment.isoformat(), full, tab, local.strftime("%H:%M:%S"),
         )
     if style == "elapsed":
         text = moments.span(max(0.0, (now - moment).total_seconds()))
     else:
         text = moments.relative(moment, now)
+    kind = mark_safe(' data-moment-style-value="elapsed"') if style == "elapsed" else ""
     tag = format_html(
-        '<time class="tip" datetime="{}" data-tip="{}" data-controller="moment" data-moment-style-value="{}"{}>'
-        "<span>{}</span></time>",
-        moment.isoformat(), full, style, tab, text,
+        '<time class="tip" datetime="{}" data-tip="{}" data-controller="moment"{}{}><span>{}</span></time>',
+        moment.isoformat(timespec="seconds"), full, kind, tab, text,
     )
     if style == "both":
         return format_html('{} <span class="muted">{}</span>', tag, moments.absolute(moment, zone, now))
@@ -161,12 +163,10 @@ def countdown(context: template.Context, moment: datetime | None) -> SafeString 
         return ""
     now = _now(context) or moment
     left = max(0, round((moment - now).total_seconds()))
+    text = f"{left // 60}:{left % 60:02d}" if left < 3600 else moments.span(left)
     return format_html(
-        '<time class="tip" datetime="{}" data-tip="{}" data-controller="countdown">{}:{:02d}</time>',
-        moment.isoformat(), moments.absolute(moment, _zone(context)), left // 60, left % 60,
-    ) if left < 3600 else format_html(
-        '<time class="tip" datetime="{}" data-tip="{}" data-controller="countdown">{}</time>',
-        moment.isoformat(), moments.absolute(moment, _zone(context)), moments.span(left),
+        '<time class="tip end" datetime="{}" data-tip="{}" data-controller="countdown">{}</time>',
+        moment.isoformat(), moments.absolute(moment, _zone(context)), text,
     )
 
 
@@ -190,6 +190,14 @@ def priority(value: str, reason: str = "") -> SafeString:
 def state(value: str, bare: bool = False) -> SafeString:
     word, tone, name = STATES.get(value, (str(value).capitalize(), "quiet", "circle"))
     return tagged(word, tone, name, bare=bare)
+
+
+FATES = {"good": "circle-check", "warn": "hourglass", "bad": "circle-x", "quiet": "circle-slash"}
+
+
+@register.simple_tag
+def fate(tone: str, text: str) -> SafeString:
+    return tagged(text[:1].upper() + text[1:], tone, FATES.get(tone, "circle"), bare=True)
 
 
 @register.simple_tag
@@ -320,3 +328,8 @@ def inc(number: object) -> str:
 @register.filter
 def clock(moment: datetime | None, zone_name: str = "UTC") -> str:
     return moments.absolute(moment, zone_name, seconds=False) if moment else ""
+
+
+@register.filter
+def clock_time(moment: datetime | None, zone_name: str = "UTC") -> str:
+    return f"{moment.astimezone(moments.zone(zone_name)):%H:%M}" if moment else ""

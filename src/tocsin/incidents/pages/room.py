@@ -1,0 +1,119 @@
+"""The incident room: what it is, what happens next, what happened, who was paged."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
+
+from tocsin.escalation.queries import watching
+from tocsin.incidents import queries, rules
+from tocsin.incidents.models import Incident, TimelineEntry
+from tocsin.incidents.pages import words
+from tocsin.people.models import User
+from tocsin.people.rules import Deed, may
+from tocsin.triage import queries as triage
+from tocsin.web.context import now
+from tocsin.web.markdown import to_html
+from tocsin.web.shortcuts import Request, number, page, signed_in
+
+STEPS = ["triggered", "acknowledged", "mitigated", "resolved", "closed"]
+ENTRIES = 60
+ALERTS = 20
+
+
+@dataclass(frozen=True)
+class Line:
+    """A timeline entry as people read it."""
+
+    entry: TimelineEntry
+    icon: str
+    tone: str
+    text: str
+    body: SafeString | str
+    family: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One state in the stepper."""
+
+    state: str
+    reached: bool
+    current: bool
+    at: datetime | None
+
+
+@require_safe
+@signed_in
+def room(request: Request, incident_id: int) -> HttpResponse:
+    """``/incidents/12/?show=people&before_seq=300``."""
+    incident = queries.incident(request.actor, incident_id)
+    at = now(request)
+    family = request.GET.get("show", "")
+    kinds = words.FAMILIES.get(family, ())
+    before = number(request, "before_seq")
+    rows = queries.timeline(request.actor, incident_id, kinds=kinds).order_by("-seq")
+    if before:
+        rows = rows.filter(seq__lt=before)
+    entries = list(rows[: ENTRIES + 1])
+    older = entries[ENTRIES - 1].seq if len(entries) > ENTRIES else None
+    names = _names(entries)
+    pages = watching.pages_of(request.actor, incident_id, 60)
+    alerts = list(triage.alerts(request.actor, incident=incident_id).order_by("state", "-last_at")[:ALERTS])
+    context: dict[str, Any] = {
+        "title": f"INC-{incident.pk} {incident.title}",
+        "incident": incident,
+        "steps": _steps(incident),
+        "elapsed_to": incident.resolved_at,
+        "lasted": (incident.resolved_at - incident.opened_at).total_seconds() if incident.resolved_at else 0,
+        "assignees": list(incident.assignees.all()),
+        "next": watching.ahead(request.actor, incident_id, at) if incident.state in rules.OPEN else None,
+        "last_run": watching.last_run(request.actor, incident_id),
+        "lines": [_line(entry, names) for entry in entries[:ENTRIES]],
+        "older": older,
+        "family": family,
+        "families": words.FAMILY_NAMES,
+        "pages": [(one, *watching.fate(one)) for one in pages],
+        "alerts": alerts,
+        "more_alerts": max(0, incident.alert_count - len(alerts)),
+        "may_respond": may(request.actor, Deed.RESPOND),
+        "is_open": incident.state in rules.OPEN,
+        "merged": list(incident.merged.only("id", "title")[:20]),
+    }
+    return page(request, "incidents/room.html", context)
+
+
+def _steps(incident: Incident) -> list[Step]:
+    moments = {
+        "triggered": incident.opened_at,
+        "acknowledged": incident.acknowledged_at,
+        "resolved": incident.resolved_at,
+    }
+    position = STEPS.index(incident.state)
+    return [
+        Step(name, index <= position, index == position, moments.get(name) if index <= position else None)
+        for index, name in enumerate(STEPS)
+    ]
+
+
+def _names(entries: list[TimelineEntry]) -> dict[int, str]:
+    """Names of the people that these entries mention."""
+    ids = {key for entry in entries for name in ("users", "to") for key in _ints(entry.data.get(name))}
+    return dict(User.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
+
+
+def _ints(value: object) -> list[int]:
+    return [key for key in value if isinstance(key, int)] if isinstance(value, list) else []
+
+
+def _line(entry: TimelineEntry, names: dict[int, str]) -> Line:
+    icon, tone, family = words.KINDS.get(entry.kind, ("circle", "quiet", "other"))
+    body: SafeString | str = ""
+    if entry.kind == "note":
+        body = to_html(str(entry.data.get("text", "")))
+    elif entry.kind == "opened" and entry.data.get("details"):
+        body = to_html(str(entry.data["details"]))
+    return Line(entry, icon, tone, words.sentence(entry.kind, entry.data, names), body, family)

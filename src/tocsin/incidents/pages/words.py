@@ -1,0 +1,143 @@
+"""Timeline entries in words. Pure: a kind and its data in, a sentence that follows the actor's name out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# kind -> icon, tone, family
+KINDS = {
+    "opened": ("siren", "triggered", "state"),
+    "acknowledged": ("hand", "acknowledged", "state"),
+    "unacknowledged": ("undo-2", "triggered", "state"),
+    "mitigated": ("shield", "mitigated", "state"),
+    "resolved": ("circle-check", "resolved", "state"),
+    "closed": ("archive", "closed", "state"),
+    "reopened": ("rotate-ccw", "triggered", "state"),
+    "snoozed": ("moon-star", "quiet", "state"),
+    "reassigned": ("user-plus", "info", "people"),
+    "priority_changed": ("flag", "info", "state"),
+    "retitled": ("pencil", "quiet", "state"),
+    "note": ("message-square", "info", "notes"),
+    "merged": ("git-merge", "quiet", "state"),
+    "absorbed": ("git-merge", "quiet", "state"),
+    "alert_joined": ("bell", "quiet", "alerts"),
+    "alert_resolved": ("bell-off", "quiet", "alerts"),
+    "paged": ("bell-ring", "info", "people"),
+    "nobody_paged": ("circle-help", "bad", "people"),
+    "paged_by_hand": ("bell-ring", "info", "people"),
+    "escalated": ("arrow-big-up-dash", "warn", "people"),
+    "snooze_ended": ("bell-ring", "triggered", "state"),
+    "acknowledgement_timed_out": ("bell-ring", "triggered", "state"),
+}
+FAMILY_NAMES = [
+    ("", "Everything"),
+    ("state", "Decisions"),
+    ("people", "Pages"),
+    ("notes", "Notes"),
+    ("alerts", "Alerts"),
+]
+FAMILIES = {
+    family: tuple(kind for kind, (_, _, own) in KINDS.items() if own == family) for family, _ in FAMILY_NAMES if family
+}
+VIA = {
+    "web": "", "email": " from an e-mail", "source": " at the source", "alert": "", "api": " through the API",
+    "cli": " on the command line", "link": " from a message", "pocket": " from the pocket phone", "ntfy": " from ntfy",
+}  # fmt: skip
+
+
+def sentence(kind: str, data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    """What happened, to be read after the actor's name: "acknowledged it". ``names`` of people by id."""
+    because = f": {data['reason']}" if data.get("reason") else ""
+    writer = WRITERS.get(kind)
+    if writer:
+        return writer(data, names)
+    return PLAIN.get(kind, kind.replace("_", " ")) + because
+
+
+def _opened(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    how = "declared it" if data.get("how") == "declared" else "opened it"
+    return f"{how} as {data['priority']}" if data.get("priority") else how
+
+
+def _acknowledged(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"acknowledged it{_via(data)}"
+
+
+def _resolved(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"resolved it{_via(data)}" + (f": {data['note']}" if data.get("note") else "")
+
+
+def _via(data: Mapping[str, Any]) -> str:
+    via = str(data.get("via") or "")
+    return VIA.get(via, f" through {via}" if via else "")
+
+
+def _priority(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    because = f": {data['reason']}" if data.get("reason") else ""
+    return f"changed the priority from {data.get('from')} to {data.get('to')}{because}"
+
+
+def _reassigned(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"gave it to {_people(data.get('to'), names, data.get('names'))}"
+
+
+def _snoozed(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    until = str(data.get("until") or "")
+    return f"snoozed it until {until[:16].replace('T', ' ')} UTC" if until else "snoozed it"
+
+
+def _retitled(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"changed the title from “{data.get('from')}” to “{data.get('to')}”"
+
+
+def _merged(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"merged it into INC-{data.get('into')}"
+
+
+def _absorbed(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"merged {', '.join(f'INC-{key}' for key in data.get('incidents') or [])} into this"
+
+
+def _paged(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    gaps = [str(gap) for gap in data.get("gaps") or []]
+    found = f" ({'; '.join(gaps)})" if gaps else ""
+    return f"paged {_people(data.get('users'), names)}: {data.get('policy')}, step {data.get('step')}{found}"
+
+
+def _nobody(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"found nobody to page: {data.get('policy')}, {data.get('note')}"
+
+
+def _by_hand(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    message = f": {data['message']}" if data.get("message") else ""
+    return f"paged {_people(data.get('users'), names, data.get('names'))}{message}"
+
+
+def _escalated(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    because = f": {data['reason']}" if data.get("reason") else ""
+    return f"escalated it now, to step {data.get('step')}{because}"
+
+
+def _joined(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"added an alert: {data.get('title') or data.get('alert')}"
+
+
+def _people(ids: Any, names: Mapping[int, str], written: Any = None) -> str:
+    found = [names[key] for key in ids or [] if key in names] or [str(name) for name in written or []]
+    return ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "") if found else "somebody"
+
+
+WRITERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
+    "opened": _opened, "acknowledged": _acknowledged, "resolved": _resolved, "priority_changed": _priority,
+    "reassigned": _reassigned, "snoozed": _snoozed, "retitled": _retitled, "merged": _merged, "absorbed": _absorbed,
+    "paged": _paged, "nobody_paged": _nobody, "paged_by_hand": _by_hand, "escalated": _escalated,
+    "alert_joined": _joined,
+}  # fmt: skip
+PLAIN = {
+    "unacknowledged": "took the acknowledgement back",
+    "mitigated": "marked it as mitigated",
+    "closed": "closed it",
+    "reopened": "reopened it",
+    "note": "wrote",
+    "snooze_ended": "woke it up: the snooze is over",
+    "acknowledgement_timed_out": "woke it up: the acknowledgement ran out",
+}

@@ -1,0 +1,37 @@
+"""A light for Tocsin's own health: is what keeps people paged alive and on time?"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tocsin.delivery.models import Delivery
+from tocsin.escalation.models import Run
+from tocsin.intake.models import Inbox
+from tocsin.platform.models import Node
+
+LATE = timedelta(seconds=30)
+GONE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Light:
+    """``tone``: good, warn or bad; ``text``: in a few words; ``details``: a sentence for each thing that is not well."""
+
+    tone: str
+    text: str
+    details: tuple[str, ...] = ()
+
+
+def light(now: datetime) -> Light:
+    """How Tocsin is."""
+    troubles: list[str] = []
+    if not Node.objects.filter(kind="engine", seen_at__gte=now - GONE).exists():
+        troubles.append("No engine has reported for a minute: nobody is paged until one runs. Start `tocsin engine`.")
+    if Run.objects.filter(state="waiting", due_at__lt=now - LATE).exists():
+        troubles.append("An escalation is more than 30 seconds late.")
+    if Delivery.objects.filter(state="pending", next_at__lt=now - LATE).exists():
+        troubles.append("A message has waited more than 30 seconds to be sent.")
+    if Inbox.objects.filter(received_at__lt=now - LATE).exists():
+        troubles.append("Signals have waited more than 30 seconds to be looked at.")
+    if troubles:
+        return Light("bad", "Tocsin needs help", tuple(troubles))
+    return Light("good", "Tocsin is well")
