@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command("engine", rich_help_panel=panel)(engine)
     app.command("migrate", rich_help_panel=panel)(migrate)
     app.command("prepare", hidden=True)(prepare)
+    app.command("doctor", rich_help_panel=panel)(doctor)
     app.command("config", rich_help_panel=panel)(config)
     app.command("sign-in-link", rich_help_panel=panel)(sign_in_link)
 
@@ -183,6 +184,31 @@ def prepare(data: Data = None) -> None:
         "profile": str(first_run.write_profile(user)),
     }
     typer.echo(json.dumps(facts))
+
+
+def doctor(
+    data: Data = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what is wrong with this installation and how to mend it. Exit code 1 when something fails."""
+    settings = _django(data)
+    from tocsin.project.doctor import FAIL, examine
+
+    findings = examine(settings)
+    if as_json:
+        typer.echo(json.dumps({"items": [finding.as_json() for finding in findings]}, indent=2))
+    else:
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(highlight=False)
+        for finding in findings:
+            style = {"ok": "green", "warn": "yellow"}.get(finding.state, "bold red")
+            line = Text(f"{finding.state:>4} ", style).append(f"{finding.name}: {finding.text}", "default")
+            console.print(line, soft_wrap=True)
+            if finding.mend:
+                console.print(Text(f"     {finding.mend}", "dim"), soft_wrap=True)
+    raise typer.Exit(1 if any(finding.state == FAIL for finding in findings) else 0)
 
 
 def config(
