@@ -125,7 +125,10 @@ def _note(message: PocketMessage) -> Note:
         elif verb in VERBS and state not in ENDED and not (verb == "acknowledge" and state not in ("triggered", "")):
             buttons.append(Button(verb, text, VERBS[verb][0], post=local))
     buttons.sort(key=lambda one: one.verb == "view")
-    return Note(message, message.body.splitlines(), buttons)
+    lines = message.body.splitlines()
+    if lines and lines[0] and lines[0] in message.title:
+        lines = lines[1:]  # the title says it already
+    return Note(message, lines, buttons)
 
 
 @require_POST

@@ -1,0 +1,259 @@
+"""On call: who is on now across teams, all schedules side by side, my shifts, one schedule in full."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_GET
+
+from tocsin.oncall import queries, rules
+from tocsin.oncall.models import Schedule
+from tocsin.oncall.pages import timeline
+from tocsin.oncall.pages.timeline import Lane, View
+from tocsin.people import queries as people
+from tocsin.people.models import User
+from tocsin.people.rules import Deed, may
+from tocsin.web.context import now
+from tocsin.web.shortcuts import Request, export, page, signed_in
+
+RANGES = ((1, "Day"), (7, "Week"), (14, "2 weeks"), (28, "4 weeks"), (84, "12 weeks"))
+SOON = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Who is on call in a schedule now, and who follows."""
+
+    schedule: Schedule
+    on: queries.OnCall
+    next_user: User | None
+    next_at: datetime | None
+
+
+def view_of(request: Request, days: int, zone: str) -> View:
+    """The stretch that the address asks for; nonsense shows the usual one."""
+    wanted = request.GET.get("zone", "")
+    zone = wanted if wanted and rules.known_zone(wanted) else zone
+    try:
+        first = date.fromisoformat(request.GET.get("from", ""))
+        if not 2000 <= first.year <= 2200:
+            raise ValueError
+    except ValueError:
+        first = View(date(2000, 1, 1), 1, zone).local(now(request)).date()
+    raw = request.GET.get("days", "")
+    if raw.isascii() and raw.isdigit() and 1 <= int(raw[:4]) <= 92:
+        days = int(raw)
+    return View(first, days, zone)
+
+
+def frame(request: Request, view: View, zones: Iterable[str]) -> dict[str, Any]:
+    """What every timeline's page needs: the axis, the now-line, links to other stretches and zones."""
+    moment = now(request)
+    today = view.local(moment).date()
+    step = timedelta(days=view.days)
+
+    def link(**changes: object) -> str:
+        return "?" + urlencode({**{k: v for k, v in request.GET.items() if k != "format"}, **changes})
+
+    offered = dict.fromkeys([request.user.zone or "UTC", *zones, "UTC"])
+    return {
+        "view": view,
+        "ticks": timeline.ticks(view),
+        "now_x": view.x(moment) if view.start <= moment < view.end else None,
+        "ranges": [(text, link(days=days), days == view.days) for days, text in RANGES],
+        "before": link(**{"from": view.first - step}),
+        "after": link(**{"from": view.first + step}),
+        "today": link(**{"from": today}) if view.first != today else "",
+        "zones": [(zone, link(zone=zone), zone == view.zone) for zone in offered],
+        "until": view.first + step - timedelta(days=1),
+    }
+
+
+@require_GET
+@signed_in
+def board(request: Request) -> HttpResponse:
+    """Everybody who is on call now, and all schedules as one timeline."""
+    moment = now(request)
+    team = request.GET.get("team", "")
+    teams = list(people.teams(request.actor))
+    wanted = [one.pk for one in teams if one.slug == team]
+    rows = list(queries.schedules(request.actor, team_ids=wanted))
+    view = view_of(request, 14, request.user.zone or "UTC")
+    loaded = queries.load(
+        [row.pk for row in rows], min(view.start, moment) - timedelta(days=1), max(view.end, moment + SOON)
+    )
+    lines = _lines(rows, loaded, moment)
+    columns = [
+        ("schedule", lambda line: line.schedule.name),
+        ("on call", lambda line: line.on.user.name if line.on.user else ""),
+        ("e-mail", lambda line: line.on.user.email if line.on.user else ""),
+        ("until", lambda line: line.on.until.isoformat() if line.on.until else ""),
+        ("next", lambda line: line.next_user.name if line.next_user else ""),
+    ]
+    if answer := export(request, "on-call", columns, lines):
+        return answer
+    finals = {
+        row.pk: rules.final_schedule(loaded[row.pk], view.start, view.end) for row in rows if row.pk in loaded
+    }
+    names = _names(shift for shifts in finals.values() for shift in shifts)
+    lanes = [
+        Lane(
+            row.name, timeline.bars(view, finals.get(row.pk, []), names, request.user.pk, gaps=True), "final",
+            row.team.name if row.team else "", f"/on-call/{row.pk}/",
+        )
+        for row in rows
+    ]  # fmt: skip
+    mine = [(by_id(rows, shift.schedule_id), shift) for shift in queries.my_shifts(request.user.pk, moment, moment + 2 * SOON)]
+    return page(
+        request,
+        "oncall/board.html",
+        {
+            "title": "On call", "lines": lines, "lanes": lanes, "teams": teams, "team": team, "now": moment,
+            "mine": [(row, shift) for row, shift in mine if row][:6], "gaps": sum(line.on.shift is None for line in lines),
+            "may_override": may(request.actor, Deed.OVERRIDE), "may_configure": may(request.actor, Deed.CONFIGURE),
+            **frame(request, view, [row.zone for row in rows]),
+        },
+    )  # fmt: skip
+
+
+def by_id(rows: Sequence[Schedule], key: int) -> Schedule | None:
+    """The schedule with this id, if it is among the rows."""
+    return next((row for row in rows if row.pk == key), None)
+
+
+def _names(shifts: Iterable[rules.Shift]) -> dict[int, str]:
+    return {key: user.name for key, user in queries.people(shift.user_id for shift in shifts).items()}
+
+
+def _lines(rows: Sequence[Schedule], loaded: dict[int, rules.Schedule], moment: datetime) -> list[Line]:
+    found = {line.schedule.id: line for line in queries.everyone(moment, [row.pk for row in rows])}
+    following: dict[int, rules.Shift] = {}
+    for key, line in found.items():
+        after = line.until or moment
+        coming = rules.final_schedule(loaded[key], after, after + SOON)
+        if line.shift is None:
+            coming = [shift for shift in coming if shift.start >= after]
+        if coming:
+            following[key] = coming[0]
+    users = queries.people(shift.user_id for shift in following.values())
+    return [
+        Line(
+            row, found[row.pk],
+            users.get(following[row.pk].user_id) if row.pk in following else None,
+            following[row.pk].start if row.pk in following else None,
+        )
+        for row in rows
+        if row.pk in found
+    ]  # fmt: skip
+
+
+@require_GET
+@signed_in
+def schedule(request: Request, schedule_id: int) -> HttpResponse:
+    """One schedule: every layer, the overrides, and what comes out of them."""
+    row = queries.schedule(request.actor, schedule_id)
+    moment = now(request)
+    view = view_of(request, 14, row.zone)
+    loaded = queries.load([row.pk], min(view.start, moment), max(view.end, moment + SOON))[row.pk]
+    final = rules.final_schedule(loaded, view.start, view.end)
+    layers = sorted(loaded.layers, key=lambda layer: layer.position)
+    rendered = [(layer, rules.rendered(loaded, layer, view.start, view.end)) for layer in layers]
+    overrides = list(queries.overrides(row.pk, view.start, max(view.end, moment + SOON)))
+    members = [user_id for layer in layers for user_id in layer.members]
+    names = {key: user.name for key, user in queries.people([*members, *(o.user_id for o in overrides)]).items()}
+    me = request.user.pk
+    lanes = [
+        Lane(layer.name, timeline.bars(view, shifts, names, me), "layer", turns(layer)) for layer, shifts in rendered
+    ]
+    over = [
+        rules.Shift(one.user_id, one.starts_at, one.ends_at, row.pk, None,
+                    rules.Override(one.pk, one.user_id, one.starts_at, one.ends_at, one.reason))
+        for one in overrides
+        if one.starts_at < view.end and one.ends_at > view.start
+    ]  # fmt: skip
+    if over:
+        lanes.append(Lane("Overrides", timeline.bars(view, over, names, me), "override"))
+    lanes.append(Lane("Final", timeline.bars(view, final, names, me, gaps=True), "final", "who is paged"))
+    lines = _lines([row], {row.pk: loaded}, moment)
+    columns = [
+        ("from", lambda shift: shift.start.isoformat()), ("to", lambda shift: shift.end.isoformat()),
+        ("person", lambda shift: names.get(shift.user_id, "")),
+        ("layer", lambda shift: shift.layer.name if shift.layer else "override"),
+    ]  # fmt: skip
+    if answer := export(request, f"schedule-{row.slug}", columns, final):
+        return answer
+    return page(
+        request,
+        "oncall/schedule.html",
+        {
+            "title": row.name, "schedule": row, "lanes": lanes, "line": lines[0] if lines else None, "now": moment,
+            "layers": [(layer, turns(layer), [(user_id, names.get(user_id, "somebody who left")) for user_id in layer.members],
+                        [hours(window) for window in layer.restrictions]) for layer in reversed(layers)],
+            "overrides": [one for one in overrides if one.ends_at > moment],
+            "gaps": rules.gaps(loaded, max(view.start, moment), view.end) if view.end > moment else [],
+            "final": lanes[-1].bars, "links": True,
+            "may_override": may(request.actor, Deed.OVERRIDE, row.team_id),
+            "may_configure": may(request.actor, Deed.CONFIGURE, row.team_id),
+            **frame(request, view, [row.zone]),
+        },
+    )  # fmt: skip
+
+
+UNIT = {"hour": ("hour", "hours"), "day": ("day", "days"), "week": ("week", "weeks"), "month": ("month", "months")}
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def turns(layer: rules.Layer) -> str:
+    """``2 weeks each, 3 people``."""
+    one, many = UNIT[layer.unit]
+    length = f"{layer.length} {many}" if layer.length > 1 else f"a {one}" if layer.unit != "hour" else "an hour"
+    people_ = f"{len(layer.members)} people" if len(layer.members) != 1 else "one person"
+    return f"{length} each, {people_}"
+
+
+def hours(window: rules.Restriction) -> str:
+    """``Mon to Fri, 22:00 to 06:00``."""
+    days = sorted(window.days)
+    if len(days) == 7:
+        text = "every day"
+    elif len(days) > 2 and days == list(range(days[0], days[-1] + 1)):
+        text = f"{DAYS[days[0] - 1]} to {DAYS[days[-1] - 1]}"
+    else:
+        text = ", ".join(DAYS[day - 1] for day in days)
+    return f"{text}, {rules.clock_text(window.start)} to {rules.clock_text(window.end)}"
+
+
+@require_GET
+@signed_in
+def mine(request: Request) -> HttpResponse:
+    """When I am on call, everywhere."""
+    moment = now(request)
+    view = view_of(request, 28, request.user.zone or "UTC")
+    shifts = queries.my_shifts(request.user.pk, view.start, view.end)
+    rows = {row.pk: row for row in queries.schedules(request.actor)}
+    columns = [
+        ("schedule", lambda shift: rows[shift.schedule_id].name),
+        ("from", lambda shift: shift.start.isoformat()), ("to", lambda shift: shift.end.isoformat()),
+    ]  # fmt: skip
+    if answer := export(request, "my-shifts", columns, shifts):
+        return answer
+    names = {request.user.pk: request.user.name}
+    lanes = [
+        Lane(rows[key].name, timeline.bars(view, [s for s in shifts if s.schedule_id == key], names, request.user.pk),
+             "final", "", f"/on-call/{key}/")
+        for key in dict.fromkeys(shift.schedule_id for shift in shifts)
+    ]  # fmt: skip
+    return page(
+        request,
+        "oncall/mine.html",
+        {
+            "title": "My shifts", "lanes": lanes, "now": moment,
+            "shifts": [(rows[shift.schedule_id], shift, timeline.moment(view, shift.start), timeline.moment(view, shift.end))
+                       for shift in shifts if shift.schedule_id in rows],
+            "may_override": may(request.actor, Deed.OVERRIDE),
+            **frame(request, view, [row.zone for row in rows.values()]),
+        },
+    )  # fmt: skip
