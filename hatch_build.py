@@ -39,14 +39,16 @@ def build(root: Path) -> None:
     installed = folder / "node_modules" / ".package-lock.json"
     wanted = max((folder / name).stat().st_mtime for name in ("package.json", "package-lock.json"))
     if not installed.exists() or installed.stat().st_mtime < wanted:
-        subprocess.run(
+        subprocess.run(  # noqa: S603 - our own words
             [*npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"],
             cwd=folder,
             env=environment,
             check=True,
         )
         installed.touch()
-    subprocess.run([*npm, "run", "--silent", "build"], cwd=folder, env=environment, check=True)
+    subprocess.run(  # noqa: S603 - our own words
+        [*npm, "run", "--silent", "build"], cwd=folder, env=environment, check=True
+    )
 
 
 if __name__ == "__main__":
