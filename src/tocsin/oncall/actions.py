@@ -206,6 +206,7 @@ def _resolved(spec: ScheduleSpec) -> list[tuple[LayerSpec, list[int]]]:
             restrictions=layer.restrictions,
             starts_at=starts_at,
             ends_at=ends_at,
+            weekdays=sorted(set(layer.weekdays)),
         )
         layers.append((kept, members))
     if problems:
@@ -220,6 +221,7 @@ def _set_layers(row: models.Schedule, layers: Sequence[tuple[LayerSpec, list[int
         layer = have.pop(position, None) or models.Layer(schedule=row, position=position)
         layer.name, layer.unit, layer.length = spec.name, spec.unit, spec.length
         layer.anchor, layer.starts_at, layer.ends_at = spec.anchor, spec.starts_at, spec.ends_at
+        layer.weekdays = spec.weekdays
         layer.restrictions = [window.to_json() for window in spec.restrictions]
         layer.save()
         members += [models.LayerMember(layer=layer, position=n, user_id=user) for n, user in enumerate(user_ids)]

@@ -31,6 +31,8 @@ class Layer(models.Model):
     anchor = models.DateTimeField(help_text="start of the first person's first turn; its local time is the hand-off")
     starts_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
+    # for days only: [1..7], the weekdays that count as days of a turn; empty: all
+    weekdays = models.JSONField(default=list, blank=True)
     # [{"days": [1..7], "from": "HH:MM", "to": "HH:MM"}]: on call only then, local time; over midnight allowed
     restrictions = models.JSONField(default=list, blank=True)
 

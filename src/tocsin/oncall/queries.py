@@ -77,6 +77,7 @@ def load(
                 restrictions=tuple(rules.restriction(window) for window in row.restrictions),
                 starts_at=row.starts_at,
                 ends_at=row.ends_at,
+                weekdays=frozenset(row.weekdays),
             )
         )
     overrides: dict[int, list[rules.Override]] = defaultdict(list)
@@ -224,6 +225,7 @@ def _spec(row: models.Schedule, layers: Sequence[rules.Layer], emails: dict[int,
                 restrictions=[RestrictionSpec.of(window) for window in layer.restrictions],
                 starts_at=there(layer.starts_at),
                 ends_at=there(layer.ends_at),
+                weekdays=sorted(layer.weekdays),
             )
             for layer in layers
         ],

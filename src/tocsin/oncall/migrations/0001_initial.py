@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 ('anchor', models.DateTimeField(help_text="start of the first person's first turn; its local time is the hand-off")),
                 ('starts_at', models.DateTimeField(blank=True, null=True)),
                 ('ends_at', models.DateTimeField(blank=True, null=True)),
+                ('weekdays', models.JSONField(blank=True, default=list)),
                 ('restrictions', models.JSONField(blank=True, default=list)),
                 ('schedule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='layers', to='oncall.schedule')),
             ],

@@ -6,6 +6,8 @@ Conventions, each held by a table test:
 * Turn *k* of a layer begins at the anchor's **local** time plus *k* turns on the wall clock of the schedule's zone, for
   hours, days, weeks and months alike, so that a hand-off keeps its local time over clock changes. Local times that
   occur twice or never: see ``wallclock``. A turn that falls wholly into a gap has no length.
+* A daily rotation may count certain weekdays only: a turn then begins on such a day and lasts over the others. The
+  first turn begins on the first such day from the anchor on.
 * A month after the 31st is the last day of a shorter month; the day is the anchor's again afterwards.
 * Turns are counted from the anchor also when the layer takes effect later (``starts_at``) or, with an earlier
   ``starts_at``, backwards. Without ``starts_at`` a layer takes effect at its anchor.
@@ -44,7 +46,10 @@ class Restriction:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A rotation: ``members`` (user ids) in turn, ``length`` units each, from the anchor on."""
+    """A rotation: ``members`` (user ids) in turn, ``length`` units each, from the anchor on.
+
+    ``weekdays`` (1 Monday ... 7 Sunday), for days only: the days that count; empty: all.
+    """
 
     id: int
     name: str
@@ -56,6 +61,7 @@ class Layer:
     restrictions: tuple[Restriction, ...] = ()
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    weekdays: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,40 @@ def _month_starts(anchor: int, length: int, first: int, last: int) -> list[int]:
     return starts
 
 
+def _day_starts(layer: Layer, anchor: int, near: int, far: int) -> tuple[int, list[int]]:
+    """(number of the first, local starts) of the turns between two local times when only certain weekdays count."""
+    origin = anchor // DAY  # 1970-01-01 was a Thursday, ISO day 4
+    while (origin + 3) % 7 + 1 not in layer.weekdays:
+        origin += 1
+    pattern = [ahead for ahead in range(7) if (origin + ahead + 3) % 7 + 1 in layer.weekdays]
+    count = len(pattern)
+
+    def day(number: int) -> int:
+        """The day that counts as ``number``, from the first turn's."""
+        return origin + number // count * 7 + pattern[number % count]
+
+    step = 7 * DAY * layer.length
+    first = (near - anchor) // step * count - count
+    last = (far - anchor) // step * count + 2 * count
+    return first, [day(turn * layer.length) * DAY + anchor % DAY for turn in range(first, last + 1)]
+
+
+def _starts(layer: Layer, zone: str, near: int, far: int) -> tuple[int, Sequence[int]]:
+    """(number of the first, local starts) of the turns that cover two local times, and some more."""
+    anchor = wallclock.local(zone, to_us(layer.anchor))
+    if layer.unit == "month":
+        begin, low, high = from_us(anchor), from_us(near), from_us(far)
+        months = (low.year - begin.year) * 12 + low.month - begin.month
+        upto = (high.year - begin.year) * 12 + high.month - begin.month
+        first, last = (months - 1) // layer.length, upto // layer.length + 1
+        return first, _month_starts(anchor, layer.length, first, last)
+    if layer.unit == "day" and layer.weekdays and layer.weekdays != ALL_DAYS:
+        return _day_starts(layer, anchor, near, far)
+    step = _STEP[layer.unit] * layer.length
+    first, last = (near - anchor) // step, (far - anchor) // step + 1
+    return first, range(anchor + first * step, anchor + last * step + 1, step)
+
+
 def _turns(layer: Layer, source: int, schedule: Schedule, low: int, high: int) -> list[_Stretch]:
     """The turns of a layer that touch ``low`` to ``high``, uncut except by the layer's own beginning and end."""
     begin = to_us(layer.starts_at or layer.anchor)
@@ -126,22 +166,12 @@ def _turns(layer: Layer, source: int, schedule: Schedule, low: int, high: int) -
     if low >= high or not layer.members:
         return []
     zone = schedule.zone
-    anchor = wallclock.local(zone, to_us(layer.anchor))
     near, far = wallclock.local(zone, low) - _MARGIN, wallclock.local(zone, high) + _MARGIN
-    starts: Sequence[int]
-    if layer.unit == "month":
-        months = (from_us(near).year - from_us(anchor).year) * 12 + from_us(near).month - from_us(anchor).month
-        upto = (from_us(far).year - from_us(anchor).year) * 12 + from_us(far).month - from_us(anchor).month
-        first, last = (months - 1) // layer.length, upto // layer.length + 1
-        starts = _month_starts(anchor, layer.length, first, last)
-    else:
-        step = _STEP[layer.unit] * layer.length
-        first, last = (near - anchor) // step, (far - anchor) // step + 1
-        starts = range(anchor + first * step, anchor + last * step + 1, step)
+    first, starts = _starts(layer, zone, near, far)
     members, count, away = layer.members, len(layer.members), schedule.inactive
     turns = []
     for turn, (start, stop) in enumerate(pairwise(wallclock.instants(zone, starts)), first):
-        if stop > low and start < high and start < stop:
+        if stop > low and start < high and start < stop and (turn >= 0 or layer.starts_at):
             user = members[turn % count]
             if user not in away:
                 turns.append(_Stretch(max(start, begin), min(stop, end), user, source))

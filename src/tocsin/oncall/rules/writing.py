@@ -38,7 +38,10 @@ class RestrictionSpec:
 
 @dataclass
 class LayerSpec:
-    """A rotation. ``anchor`` without an offset is the schedule's local time; ``members`` are e-mail addresses."""
+    """A rotation. ``anchor`` without an offset is the schedule's local time; ``members`` are e-mail addresses.
+
+    ``weekdays`` (1 Monday ... 7 Sunday), for unit ``day``: only these count as days of a turn; empty: all.
+    """
 
     name: str
     anchor: datetime
@@ -48,6 +51,7 @@ class LayerSpec:
     restrictions: list[RestrictionSpec] = field(default_factory=list)
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    weekdays: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -115,6 +119,10 @@ def _layer_problems(layer: LayerSpec) -> dict[str, str]:
         wrong["unit"] = "one of " + ", ".join(UNITS)
     if not 1 <= layer.length <= MAX_LENGTH:
         wrong["length"] = f"1 to {MAX_LENGTH}"
+    if not set(layer.weekdays) <= ALL_DAYS:
+        wrong["weekdays"] = "numbers from 1 (Monday) to 7 (Sunday)"
+    elif layer.weekdays and layer.unit != "day":
+        wrong["weekdays"] = "empty, unless the unit is day"
     if not 1 <= len(layer.members) <= MAX_MEMBERS:
         wrong["members"] = f"1 to {MAX_MEMBERS} people; the same person may stand more than once"
     for name, moment in (("anchor", layer.anchor), ("starts_at", layer.starts_at), ("ends_at", layer.ends_at)):

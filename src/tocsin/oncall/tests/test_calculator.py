@@ -116,6 +116,13 @@ HIGHER_LATER = schedule(
     layer("2026-01-05T00:00Z", (BEN,), "week", position=1, starts_at="2026-01-08T00:00Z"),
 )
 TWICE_IN_TURN = schedule("UTC", layer("2026-01-05T00:00Z", (ADA, ADA, BEN)))
+WORKDAY_TURNS = schedule("Europe/Berlin", layer("2026-01-07T09:00+01:00", weekdays=WORKDAYS))  # a Wednesday
+TWO_WORKDAYS = schedule("UTC", layer("2026-01-10T09:00Z", length=2, weekdays=WORKDAYS))  # a Saturday
+WEEKENDS = schedule(
+    "UTC",
+    layer("2026-01-05T00:00Z", weekdays=frozenset({6, 7}), restrictions=(window("00:00", "24:00", frozenset({6, 7})),)),
+)
+WORKDAYS_BEFORE = schedule("UTC", layer("2026-01-07T00:00Z", weekdays=WORKDAYS, starts_at="2025-12-01T00:00Z"))
 ONLY_OVERRIDES = schedule("UTC", overrides=((ADA, "2026-01-06T10:00Z", "2026-01-06T11:00Z"),))
 NOBODY = schedule("UTC", layer("2026-01-05T00:00Z", ()))
 
@@ -213,6 +220,26 @@ NOBODY = schedule("UTC", layer("2026-01-05T00:00Z", ()))
         (MONTHLY, "2027-01-31T08:00Z", ADA),
         (QUARTER, "2026-03-31T23:59Z", ADA),
         (QUARTER, "2026-04-01T00:00Z", BEN),
+        # only certain weekdays count: Friday's turn lasts until Monday, the first begins on a day that counts
+        (WORKDAY_TURNS, "2026-01-07T08:00Z", ADA),
+        (WORKDAY_TURNS, "2026-01-09T08:00Z", CLEO),
+        (WORKDAY_TURNS, "2026-01-12T07:59Z", CLEO),
+        (WORKDAY_TURNS, "2026-01-12T08:00Z", ADA),
+        (WORKDAY_TURNS, "2026-03-30T06:59Z", ADA),
+        (WORKDAY_TURNS, "2026-03-30T07:00Z", BEN),
+        (TWO_WORKDAYS, "2026-01-12T08:59Z", None),
+        (TWO_WORKDAYS, "2026-01-12T09:00Z", ADA),
+        (TWO_WORKDAYS, "2026-01-15T09:00Z", BEN),
+        (TWO_WORKDAYS, "2026-01-19T08:59Z", CLEO),
+        (TWO_WORKDAYS, "2026-01-19T09:00Z", CLEO),
+        (TWO_WORKDAYS, "2026-01-20T09:00Z", ADA),
+        (WEEKENDS, "2026-01-09T12:00Z", None),
+        (WEEKENDS, "2026-01-10T12:00Z", ADA),
+        (WEEKENDS, "2026-01-11T12:00Z", BEN),
+        (WEEKENDS, "2026-01-17T12:00Z", CLEO),
+        (WORKDAYS_BEFORE, "2026-01-06T12:00Z", CLEO),
+        (WORKDAYS_BEFORE, "2026-01-05T12:00Z", BEN),
+        (WORKDAYS_BEFORE, "2026-01-03T12:00Z", ADA),
         # people
         (AWAY, "2026-01-05T10:00Z", ADA),
         (AWAY, "2026-01-06T10:00Z", CLEO),

@@ -37,6 +37,15 @@ def real(local: datetime, zone: ZoneInfo) -> datetime:
 
 def turn_start(layer: Layer, zone: ZoneInfo, turn: int) -> datetime:
     anchor = layer.anchor.astimezone(zone).replace(tzinfo=None)
+    if layer.unit == "day" and layer.weekdays:
+        local, left = anchor, turn * layer.length
+        while local.isoweekday() not in layer.weekdays:
+            local += timedelta(days=1)
+        while left:
+            local += timedelta(days=1 if left > 0 else -1)
+            if local.isoweekday() in layer.weekdays:
+                left -= 1 if left > 0 else -1
+        return real(local, zone)
     if layer.unit == "month":
         year, month = divmod(anchor.year * 12 + anchor.month - 1 + turn * layer.length, 12)
         local = anchor.replace(year=year, month=month + 1, day=min(anchor.day, monthrange(year, month + 1)[1]))
@@ -74,6 +83,8 @@ def slow(schedule: Schedule, at: datetime) -> int | None:
         turn = int((at - layer.anchor) / timedelta(days=days)) + 3
         while turn_start(layer, zone, turn) > at:
             turn -= 1
+        if turn < 0 and layer.starts_at is None:
+            continue
         user = layer.members[turn % len(layer.members)]
         if user not in schedule.inactive:
             return user
@@ -102,6 +113,7 @@ def worlds(draw: st.DrawFn) -> tuple[Schedule, datetime]:
             restrictions=tuple(draw(st.lists(windows, max_size=2))),
             starts_at=draw(st.none() | minutes),
             ends_at=draw(st.none() | minutes),
+            weekdays=draw(st.just(frozenset()) | st.frozensets(st.integers(1, 7))),
         )
         for position in range(draw(st.integers(0, 3)))
     ]
