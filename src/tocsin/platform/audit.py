@@ -39,3 +39,4 @@ def record(
         before=None if before is None else dict(before),
         after=None if after is None else dict(after),
     )
+    clock.configuration_changed()

@@ -17,6 +17,20 @@ def now() -> datetime:
     return moment
 
 
+def reading() -> tuple[datetime, int]:
+    """The present moment, and the version of the configuration; see ``platform.remember``."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tocsin_now(), config FROM platform_clock WHERE id = 1")
+        moment, version = cursor.fetchone()
+    return moment, version
+
+
+def configuration_changed() -> None:
+    """Raise the configuration's version when this transaction commits; ``platform.audit`` does it for every change."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE platform_clock SET config = config + 1 WHERE id = 1")
+
+
 def shift(by: timedelta) -> datetime:
     """Move the clock forward for every process of this installation and wake the engines; for tests and exercises.
 

@@ -4,10 +4,12 @@ from django.db import models
 
 
 class Clock(models.Model):
-    """One row: how far the clock is shifted. Zero in real life; see ``platform.clock``."""
+    """One row: how far the clock is shifted (zero in real life; see ``platform.clock``), and a count that every change
+    of the configuration raises (see ``platform.remember``)."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     shift = models.DurationField()
+    config = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "platform_clock"

@@ -6,11 +6,11 @@ the moment an incident exists, somebody is being paged. Every later step is a ro
 Locks are always taken in the order incident, run, delivery.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import msgspec
 import structlog
 from django.db import connection
 
@@ -40,6 +40,10 @@ _RUN_UPDATE = {
 _PAGE = [
     "id", "incident_id", "run_id", "generation", "user_id", "step", "loop", "urgency", "at", "reason", "answer",
 ]  # fmt: skip
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 @dataclass(slots=True)
@@ -92,24 +96,24 @@ def arm(
         if not states:
             return
         _stop([state.id for state in states], "a new run began", book.now)
-        by_service = queries.snapshots_of_services({state.service_id for state in states})
+        by_service = queries.remembered_snapshots({state.service_id for state in states}, book.config)
         texts: dict[int, str] = {}
         runs = []
-        for state, key in zip(states, bulk.next_ids("escalation_run", len(states)), strict=True):
+        for state, key in zip(states, bulk.pooled_ids("escalation_run", len(states)), strict=True):
             snapshot = by_service[state.service_id]
             if first:
                 step = rules.Step(first, snapshot.steps[0].wait_s if snapshot.steps else 300)
                 snapshot = replace(snapshot, steps=(step, *snapshot.steps))
             begin = start(state.id)
             if state.service_id not in texts:
-                texts[state.service_id] = json.dumps(snapshot.to_json())
+                texts[state.service_id] = _text(snapshot.to_json())
             runs.append(
                 _Run(
                     key, state.id, state.generation, "escalate", snapshot.policy_id, snapshot, book.now,
                     begin.step, begin.loop, due_at=book.now, json=texts[state.service_id],
                 )
             )  # fmt: skip
-        batch = _Batch(book, queries.resolver_for([run.snapshot for run in runs], book.now))
+        batch = _Batch(book, queries.remembered_resolver([run.snapshot for run in runs], book.now, book.config))
         for run, state in zip(runs, states, strict=True):
             _advance(run, state, batch)
         bulk.copy_rows("escalation_run", _RUN, [_row(run) for run in runs])
@@ -148,7 +152,7 @@ def watch(incident_ids: Sequence[int], *, until: datetime | None = None) -> None
     """Wake acknowledged incidents up again: at ``until`` (a snooze), or when the policy's acknowledgement runs out."""
     with use_book() as book:
         states = [s for s in book.lock(incident_ids).values() if s.state in ("acknowledged", "mitigated")]
-        by_service = queries.snapshots_of_services({state.service_id for state in states})
+        by_service = queries.remembered_snapshots({state.service_id for state in states}, book.config)
         runs = []
         for state in states:
             snapshot = by_service[state.service_id]
@@ -158,8 +162,8 @@ def watch(incident_ids: Sequence[int], *, until: datetime | None = None) -> None
                 runs.append(
                     _Run(0, state.id, state.generation, purpose, snapshot.policy_id, snapshot, book.now, due_at=due)
                 )
-        for run, key in zip(runs, bulk.next_ids("escalation_run", len(runs)), strict=True):
-            run.id, run.json = key, json.dumps(run.snapshot.to_json())
+        for run, key in zip(runs, bulk.pooled_ids("escalation_run", len(runs)), strict=True):
+            run.id, run.json = key, _text(run.snapshot.to_json())
         if runs:
             bulk.copy_rows("escalation_run", _RUN, [_row(run) for run in runs])
             events.wake("escalation")
@@ -199,7 +203,7 @@ def _loaded(row: Run) -> _Run:
 
 def _work(runs: Sequence[_Run], states: dict[int, incident_rules.State], book: Book) -> None:
     escalating = [run for run in runs if run.purpose == "escalate"]
-    batch = _Batch(book, queries.resolver_for([run.snapshot for run in escalating], book.now))
+    batch = _Batch(book, queries.remembered_resolver([run.snapshot for run in escalating], book.now, book.config))
     awake = []
     for run in runs:
         state = states.get(run.incident_id)
@@ -260,10 +264,11 @@ def _write_pages(batch: _Batch) -> None:
     if not batch.pages:
         return
     now = batch.book.now
-    notify = queries.notify_rules({page.user_id for page, *_ in batch.pages if page.user_id is not None})
+    people_paged = {page.user_id for page, *_ in batch.pages if page.user_id is not None}
+    notify = queries.remembered_notify_rules(people_paged, batch.book.config)
     rows, outbox, unreached = [], [], []
     for key, (page, run, state, at) in zip(
-        bulk.next_ids("escalation_page", len(batch.pages)), batch.pages, strict=True
+        bulk.pooled_ids("escalation_page", len(batch.pages)), batch.pages, strict=True
     ):
         urgency = rules.page_urgency(state.priority)
         reason = page.reason.to_json()
@@ -294,7 +299,7 @@ def _write_pages(batch: _Batch) -> None:
                 unreached.append(key)
         run_id = run.id if run is not None else None
         rows.append(
-            (key, state.id, run_id, state.generation, page.user_id, at.step, at.loop, urgency, now, json.dumps(reason),
+            (key, state.id, run_id, state.generation, page.user_id, at.step, at.loop, urgency, now, _text(reason),
              "")
         )  # fmt: skip
     bulk.copy_rows("escalation_page", _PAGE, rows)
@@ -362,7 +367,7 @@ def escalate_now(incident_id: int, *, actor: Actor, reason: str = "") -> None:
             raise NotFound(f"There is no incident INC-{incident_id}.")
         if not state.open:
             raise Conflict(f"INC-{incident_id} is {state.state}; there is nobody left to page for it.")
-        last = Run.objects.filter(incident_id=incident_id, purpose="escalate").order_by("-id").first()
+        last = Run.objects.filter(incident_id=incident_id, purpose="escalate").order_by("-started_at", "-id").first()
         at = rules.RunState(last.step, last.loop) if last and last.state != "done" else rules.RunState()
         book.write(state, "escalated", actor, {"reason": reason, "step": at.step + 1})
         if state.state != "triggered":

@@ -11,7 +11,17 @@ from tocsin.escalation.queries.policies import (
     resolver_for,
     snapshot,
 )
-from tocsin.escalation.queries.runs import Next, pages, runs, snapshots_of_services, what_next, why_page
+from tocsin.escalation.queries.runs import (
+    Next,
+    pages,
+    remembered_notify_rules,
+    remembered_resolver,
+    remembered_snapshots,
+    runs,
+    snapshots_of_services,
+    what_next,
+    why_page,
+)
 
 __all__ = [
     "Next",
@@ -22,6 +32,9 @@ __all__ = [
     "pages",
     "policies",
     "policy",
+    "remembered_notify_rules",
+    "remembered_resolver",
+    "remembered_snapshots",
     "resolver",
     "resolver_for",
     "runs",

@@ -10,10 +10,11 @@ from django.db.models import QuerySet
 from tocsin.catalogue.models import Service
 from tocsin.escalation import rules
 from tocsin.escalation.models import Page, Run
-from tocsin.escalation.queries.policies import resolver_for, snapshot
+from tocsin.escalation.queries.policies import Resolver, notify_rules, resolver, resolver_for, snapshot
 from tocsin.people.models import Membership, User
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
+from tocsin.platform.remember import Remembered
 
 
 def snapshots_of_services(service_ids: Iterable[int]) -> dict[int, rules.PolicySnapshot]:
@@ -45,6 +46,32 @@ def snapshots_of_services(service_ids: Iterable[int]) -> dict[int, rules.PolicyS
             policy = replace(policy, fallback=fallback)
         found[service.pk] = policy
     return found
+
+
+_snapshots = Remembered(snapshots_of_services)
+_notify = Remembered(notify_rules)
+_resolvers: Remembered[tuple[frozenset[int], frozenset[int], datetime], Resolver] = Remembered(
+    lambda keys: {key: resolver(*key) for key in keys}
+)
+
+
+def remembered_snapshots(service_ids: Iterable[int], version: int) -> dict[int, rules.PolicySnapshot]:
+    """``snapshots_of_services`` as of this version of the configuration."""
+    return _snapshots.get(version, service_ids)
+
+
+def remembered_notify_rules(user_ids: Iterable[int], version: int) -> dict[int, list[rules.NotifyRule]]:
+    """``notify_rules`` as of this version of the configuration."""
+    return _notify.get(version, user_ids)
+
+
+def remembered_resolver(snapshots: Iterable[rules.PolicySnapshot], at: datetime, version: int) -> Resolver:
+    """``resolver_for`` as of this version of the configuration, loaded around the day of ``at``."""
+    of = list(snapshots)
+    schedules = frozenset[int]().union(*(one.ids("schedule") for one in of))
+    teams = frozenset[int]().union(*(one.ids("team") for one in of))
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return _resolvers.one(version, (schedules, teams, day))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Every write to incidents: one verb a function, lists in, the actor by keyword."""
 
 from tocsin.incidents.actions.book import Book, use_book
-from tocsin.incidents.actions.declare import declare, matrix, save_matrix
+from tocsin.incidents.actions.declare import declare, matrices, matrix, save_matrix
 from tocsin.incidents.actions.merge import merge
 from tocsin.incidents.actions.verbs import (
     Done,
@@ -25,6 +25,7 @@ __all__ = [
     "add_note",
     "close",
     "declare",
+    "matrices",
     "matrix",
     "merge",
     "mitigate",

@@ -4,7 +4,6 @@
 that follow from one another write into the same book, and it goes to the database once, at the end.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -37,8 +36,9 @@ _ENTRY = [
 class Book:
     """The incidents that one transaction touches. All times are ``now``, the transaction's moment."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, config: int) -> None:
         self.now = now
+        self.config = config  # the configuration's version, for platform.remember
         self._states: dict[int, rules.State] = {}
         self._new: set[int] = set()
         self._touched: dict[int, None] = {}
@@ -99,7 +99,7 @@ class Book:
             bulk.copy_rows(
                 "incidents_timeline_entry",
                 _ENTRY,
-                [[*(getattr(e, n) for n in _ENTRY[:7]), json.dumps(e.data), e.previous, e.hash] for e in entries],
+                [[*(getattr(e, n) for n in _ENTRY[:7]), rules.canonical(e.data), e.previous, e.hash] for e in entries],
             )
         events.changed("incident", {state.id: state.version for state in touched})
 
@@ -115,7 +115,7 @@ def use_book() -> Iterator[Book]:
         yield book
         return
     with transaction.atomic():
-        book = Book(clock.now())
+        book = Book(*clock.reading())
         token = _current.set(book)
         try:
             yield book

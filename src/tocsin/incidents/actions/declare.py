@@ -11,6 +11,7 @@ from tocsin.platform import audit, bulk, events
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Invalid, NotFound
 from tocsin.platform.models import Setting
+from tocsin.platform.remember import Remembered
 
 MATRIX_SETTING = "incidents.priority_matrix"
 
@@ -19,6 +20,9 @@ def matrix() -> Mapping[str, Mapping[str, str]]:
     """The organisation's impact x urgency matrix, or the built-in one."""
     row = Setting.objects.filter(name=MATRIX_SETTING).first()
     return row.value if row else rules.MATRIX
+
+
+matrices: Remembered[None, Mapping[str, Mapping[str, str]]] = Remembered(lambda _: {None: matrix()})
 
 
 def save_matrix(value: Mapping[str, Mapping[str, str]], *, actor: Actor) -> None:

@@ -76,6 +76,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
                 ("shift", models.DurationField()),
+                ("config", models.BigIntegerField(default=0)),
             ],
             options={
                 "db_table": "platform_clock",

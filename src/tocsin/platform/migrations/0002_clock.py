@@ -3,7 +3,7 @@
 from django.db import migrations
 
 FORWARD = """
-INSERT INTO platform_clock (id, shift) VALUES (1, interval '0') ON CONFLICT DO NOTHING;
+INSERT INTO platform_clock (id, shift, config) VALUES (1, interval '0', 0) ON CONFLICT DO NOTHING;
 CREATE OR REPLACE FUNCTION tocsin_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS
   $$ SELECT clock_timestamp() + coalesce((SELECT shift FROM platform_clock WHERE id = 1), interval '0') $$;
 """

@@ -53,16 +53,22 @@ def absorb(limit: int = 2_000, buckets: Sequence[int] | None = None) -> int:
         if not taken:
             return 0
         signals = [item.signal for item in taken]
-        sources = worlds.sources({signal.source_id for signal in signals})
+        sources = worlds.sources({signal.source_id for signal in signals}, book.config)
         keys = list({(s.source_id, s.dedup_key): None for s in signals})
-        # incidents before alerts: the order in which everybody locks
-        book.lock(worlds.incidents_of(keys))
-        known = worlds.open_alerts(keys)
+        latest = worlds.latest_alerts(keys)
+        open_ids = [alert.id for alert in latest.values() if alert.state == "open"]
+        if open_ids:
+            # incidents before alerts is the order in which everybody locks; then look again at what may have changed
+            book.lock([alert.incident_id for alert in latest.values() if alert.incident_id])
+            known = worlds.alerts_by_id(open_ids)
+            latest = worlds.latest_alerts([key for key in latest if key not in known]) | known
+        else:
+            known = {}
         fresh = sum(1 for s in signals if s.action == "trigger" and (s.source_id, s.dedup_key) not in known)
         desk = Desk(book, sources, fresh)
-        world = worlds.build(book.now, sources, desk, fresh)
+        world = worlds.build(book.now, book.config, sources, desk, fresh)
         world.alerts = known
-        world.last = worlds.last_resolved([key for key in keys if key not in known])
+        world.last = {key: alert for key, alert in latest.items() if alert.state != "open"}
         desk.load_groups(_grouped_services(world))
         everything = {alert.id: alert for alert in [*world.alerts.values(), *world.last.values()]}
         decisions = []
@@ -71,11 +77,13 @@ def absorb(limit: int = 2_000, buckets: Sequence[int] | None = None) -> int:
             decisions.append(decision)
             if decision.alert_id is not None and decision.alert_id not in everything:
                 everything[decision.alert_id] = world.alerts[signal.source_id, signal.dedup_key]
-        worlds.write_alerts(everything.values())
-        _write_signals(taken, decisions, book.now)
-        _follow_up(signals, decisions)
-        desk.publish()
-        events.changed("alert", {0: 0})
+        with bulk.pipelined(len(taken)):
+            worlds.write_alerts(everything.values())
+            _write_signals(taken, decisions, book.now)
+            _follow_up(signals, decisions)
+            desk.publish()
+            events.changed("alert", {0: 0})
+            book.flush()
         return len(taken)
 
 

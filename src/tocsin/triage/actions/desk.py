@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from tocsin.incidents import rules as incident_rules
-from tocsin.incidents.actions import Book, matrix
+from tocsin.incidents.actions import Book, matrices
 from tocsin.incidents.models import TimelineEntry
 from tocsin.platform import bulk, events
 from tocsin.platform.actor import Actor
@@ -24,7 +24,7 @@ class Desk:
     def __init__(self, book: Book, sources: dict[int, rules.Source], most: int) -> None:
         self.book = book
         self.sources = sources
-        self.matrix = matrix()
+        self.matrix = matrices.one(book.config, None)
         self._by_key: dict[str, int] = {}
         self._grouped: dict[int, list[int]] = {}
         self._ids: list[int] = []

@@ -53,11 +53,11 @@ def release(limit: int = 1_000) -> int:
         if not ids:
             return 0
         alerts = worlds.alerts_by_id(ids)
-        sources = worlds.sources({alert.source_id for alert in alerts.values()})
+        sources = worlds.sources({alert.source_id for alert in alerts.values()}, book.config)
         desk = Desk(book, sources, len(alerts))
-        world = worlds.build(book.now, sources, desk, 0)
+        world = worlds.build(book.now, book.config, sources, desk, 0)
         missing = {alert.service_id for alert in alerts.values()} - set(world.services)
-        world.services = {**world.services, **worlds.services(missing)}
+        world.services = {**world.services, **worlds.services(missing, book.config)}
         desk.load_groups([s.id for s in world.services.values() if s.grouping.by != "alert"])
         for alert in alerts.values():
             signal = rules.Signal(

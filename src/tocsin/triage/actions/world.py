@@ -1,6 +1,5 @@
 """What a batch touches, read with a handful of set-based queries."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,6 +9,7 @@ import msgspec
 from django.db import connection
 
 from tocsin.platform import bulk, cel
+from tocsin.platform.remember import Remembered
 from tocsin.triage import rules
 from tocsin.triage.models import MaintenanceWindow
 
@@ -33,8 +33,7 @@ def _rows(sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return found
 
 
-def sources(ids: Iterable[int]) -> dict[int, rules.Source]:
-    """Sources by id."""
+def _load_sources(ids: list[int]) -> dict[int, rules.Source]:
     return {
         row[0]: rules.Source(*row)
         for row in _rows(
@@ -43,8 +42,7 @@ def sources(ids: Iterable[int]) -> dict[int, rules.Source]:
     }
 
 
-def services(ids: Iterable[int]) -> dict[int, rules.Service]:
-    """Services by id."""
+def _load_services(ids: list[int]) -> dict[int, rules.Service]:
     found = _rows(
         "SELECT s.id, s.name, s.slug, s.tier, s.impact, s.enabled, s.grouping, coalesce(t.slug, '')"
         " FROM catalogue_service s LEFT JOIN people_team t ON t.id = s.team_id WHERE s.id = ANY(%s)",
@@ -56,27 +54,28 @@ def services(ids: Iterable[int]) -> dict[int, rules.Service]:
     }
 
 
-def triage_rules() -> list[rules.Rule]:
-    """The rules that are switched on, in their order."""
-    return [
+def _load_rules(_: list[None]) -> dict[None, list[rules.Rule]]:
+    found = [
         rules.Rule(key, name, kind, partial(cel.holds, condition), *rest)
         for key, name, kind, condition, *rest in _rows(
             "SELECT id, name, kind, condition, service_id, to_service_id, severity, impact, urgency"
             " FROM triage_rule WHERE enabled ORDER BY position, id"
         )
     ]
+    return {None: found}
 
 
-def windows(now: datetime) -> list[rules.Window]:
+def _load_windows(_: list[None]) -> dict[None, list[tuple[MaintenanceWindow, frozenset[int]]]]:
+    rows = MaintenanceWindow.objects.filter(ended_at__isnull=True).prefetch_related("services")
+    return {None: [(window, frozenset(service.pk for service in window.services.all())) for window in rows]}
+
+
+def windows(now: datetime, version: int) -> list[rules.Window]:
     """The maintenance windows that are going on now."""
-    open_ended = MaintenanceWindow.objects.filter(ended_at__isnull=True, starts_at__lte=now).prefetch_related(
-        "services"
-    )
     found = []
-    for window in open_ended:
+    for window, service_ids in _windows.one(version, None):
         going_on = stretch(window, now)
         if going_on:
-            service_ids = frozenset(service.pk for service in window.services.all())
             found.append(rules.Window(window.pk, window.name, window.mode, service_ids, going_on[1]))
     return found
 
@@ -88,42 +87,25 @@ def stretch(window: MaintenanceWindow, now: datetime) -> tuple[datetime, datetim
     return None if window.ended_at is not None and window.ended_at <= now else found
 
 
-def edges() -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+Edges = tuple[dict[int, list[int]], dict[int, list[int]]]
+
+
+def _load_edges(_: list[None]) -> dict[None, Edges]:
     """Dependencies both ways: service -> what it needs, service -> what needs it."""
     needs: dict[int, list[int]] = {}
     needed_by: dict[int, list[int]] = {}
     for service, other in _rows("SELECT service_id, needs_id FROM catalogue_dependency ORDER BY id"):
         needs.setdefault(service, []).append(other)
         needed_by.setdefault(other, []).append(service)
-    return needs, needed_by
+    return {None: (needs, needed_by)}
 
 
-def incidents_of(keys: Sequence[tuple[int, str]]) -> list[int]:
-    """The incidents that the open alerts of these (source, key) pairs belong to."""
-    found = _rows(
-        "SELECT DISTINCT a.incident_id FROM triage_alert a"
-        " JOIN unnest(%s::int[], %s::text[]) AS wanted(source_id, dedup_key) USING (source_id, dedup_key)"
-        " WHERE a.state = 'open' AND a.incident_id IS NOT NULL",
-        [[source for source, _ in keys], [key for _, key in keys]],
-    )
-    return [row[0] for row in found]
-
-
-def open_alerts(keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], rules.Alert]:
-    """The open alerts of these (source, key) pairs, locked."""
+def latest_alerts(keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], rules.Alert]:
+    """The latest alert of each of these (source, key) pairs, open or not; not locked."""
     return _alerts(
-        "JOIN unnest(%s::int[], %s::text[]) AS wanted(source_id, dedup_key) USING (source_id, dedup_key)"
-        " WHERE a.state = 'open' ORDER BY a.id FOR UPDATE OF a",
-        [[source for source, _ in keys], [key for _, key in keys]],
-    )
-
-
-def last_resolved(keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], rules.Alert]:
-    """The latest resolved alert of each of these pairs; they matter for flapping and reopening only."""
-    return _alerts(
-        "JOIN (SELECT max(b.id) AS id FROM unnest(%s::int[], %s::text[]) AS w(source_id, dedup_key)"
-        " JOIN triage_alert b USING (source_id, dedup_key) WHERE b.state = 'resolved'"
-        " GROUP BY b.source_id, b.dedup_key) AS latest ON latest.id = a.id",
+        "JOIN (SELECT (SELECT max(b.id) FROM triage_alert b WHERE b.source_id = w.source_id"
+        " AND b.dedup_key = w.dedup_key) AS id FROM unnest(%s::int[], %s::text[]) AS w(source_id, dedup_key)"
+        ") AS latest ON latest.id = a.id",
         [[source for source, _ in keys], [key for _, key in keys]],
     )
 
@@ -152,7 +134,7 @@ def write_alerts(alerts: Iterable[rules.Alert]) -> None:
 
     def value(alert: rules.Alert, name: str) -> object:
         found = getattr(alert, name)
-        return json.dumps(found) if name in _JSON else found
+        return msgspec.json.encode(found).decode() if name in _JSON else found
 
     new = [alert for alert in everything if alert.new]
     if new:
@@ -167,30 +149,45 @@ def id_giver(count: int) -> Callable[[], int]:
 
     def give() -> int:
         if not ids:
-            ids.extend(reversed(bulk.next_ids("triage_alert", max(count, 1))))
+            ids.extend(reversed(bulk.pooled_ids("triage_alert", max(count, 1))))
         return ids.pop()
 
     return give
 
 
+_sources = Remembered(_load_sources)
+_services = Remembered(_load_services)
+_rules = Remembered(_load_rules)
+_windows = Remembered(_load_windows)
+_edges = Remembered(_load_edges)
+
+
+def sources(ids: Iterable[int], version: int) -> dict[int, rules.Source]:
+    """Sources by id, as of this version of the configuration."""
+    return _sources.get(version, ids)
+
+
+def services(ids: Iterable[int], version: int) -> dict[int, rules.Service]:
+    """Services by id, as of this version of the configuration."""
+    return _services.get(version, ids)
+
+
 def build(
-    now: datetime, wanted_sources: Mapping[int, rules.Source], incidents: rules.Incidents, new_alerts: int
+    now: datetime, version: int, wanted_sources: Mapping[int, rules.Source], incidents: rules.Incidents, new_alerts: int
 ) -> rules.World:
     """A world with rules, windows, and every service that the sources or a route can lead to."""
-    active = triage_rules()
+    active = _rules.one(version, None)
     ids = {source.service_id for source in wanted_sources.values()}
     ids.update(rule.to_service_id for rule in active if rule.to_service_id)
-    found = services(ids)
-    needs: dict[int, list[int]] = {}
-    needed_by: dict[int, list[int]] = {}
-    if any(service.grouping.by == "dependency" for service in found.values()):
-        needs, needed_by = edges()
+    found = services(ids, version)
+    grouped = any(service.grouping.by == "dependency" for service in found.values())
+    needs, needed_by = _edges.one(version, None) if grouped else ({}, {})
     return rules.World(
         now=now,
         sources=wanted_sources,
         services=found,
         rules=active,
-        windows=windows(now),
+        windows=windows(now, version),
         incidents=incidents,
         alerts={},
         last={},
