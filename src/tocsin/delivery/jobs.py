@@ -8,7 +8,7 @@ alone and at once, and what arrives while that is under way leaves together in t
 import asyncio
 import contextlib
 import functools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -130,6 +130,11 @@ class Lane:
             return HELD - self.held
         return descriptor.concurrency - self.held
 
+    def hungry(self) -> bool:
+        """Whether it is worth asking the outbox for more: half of the places are free."""
+        descriptor = self.channel.descriptor
+        return self.room() * 2 >= (HELD if descriptor.bundles else descriptor.concurrency)
+
     def busy(self, now: float) -> list[int]:
         """Contact methods that have enough to do."""
         most = 2 * self.channel.descriptor.bundle_size
@@ -215,7 +220,7 @@ class Lane:
                 box.waiting = kept
         self._rest(box)
         self.pump()
-        self.owner.freed()
+        self.owner.freed(self, box)
 
     def _take_apart(self, box: Mailbox, items: list[Item], result: Rejected, now: float) -> None:
         """A refused bundle says nothing about its members: each is tried alone."""
@@ -259,6 +264,8 @@ class Deliverer:
         self._woken = False
         self._bell: asyncio.Event | None = None
         self._results: list[Settled] = []
+        self._limited: set[str] = set()  # lanes that got all they had asked for: there may be more
+        self._passed_over: set[int | None] = set()  # contact methods that were left alone, having enough to do
         self._settler: asyncio.Task[None] | None = None
         self._claims = Database("delivery-claim")
         self._writes = Database("delivery-settle")
@@ -334,9 +341,10 @@ class Deliverer:
         if self._bell is not None:
             self._bell.set()
 
-    def freed(self) -> None:
-        """A lane has room again."""
-        self._ring()
+    def freed(self, lane: Lane, box: Mailbox) -> None:
+        """A lane has places again: ask for more, if the last claim left something behind for want of them."""
+        if (lane.kind in self._limited and lane.hungry()) or (box.method_id in self._passed_over and not box.waiting):
+            self._ring()
 
     async def _open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -361,11 +369,11 @@ class Deliverer:
         assert self._bell is not None  # noqa: S101 - set by _open
         self._bell.clear()
         self._woken = False
-        count = await self._round()
-        if count or self._woken:
+        await self._round()
+        if self._woken or any(self.lanes[kind].hungry() for kind in self._limited):
             await asyncio.sleep(0)
             return
-        if any(lane.room() <= 0 or lane.mailboxes for lane in self.lanes.values()):
+        if self._limited or self._passed_over:
             wait = 0.25
         else:
             due = await self._claims(queries.next_due)
@@ -382,11 +390,15 @@ class Deliverer:
         """Claim what there is room for and start sending; returns how many deliveries were claimed."""
         now = self.time()
         limits = {kind: lane.room() for kind, lane in self.lanes.items() if lane.room() > 0}
+        self._limited = self.lanes.keys() - limits.keys()
         if not limits or self.stopping:
             return 0
         busy = [method for lane in self.lanes.values() for method in lane.busy(now)]
+        self._passed_over = set(busy)
         prepared = await self._claims(self._claim, limits, busy)
         now = self.time()
+        counts = Counter(item.delivery.channel for item in prepared)
+        self._limited |= {kind for kind, limit in limits.items() if counts[kind] >= limit}
         for item in prepared:
             if item.problem:
                 self.settled(Settled(item.delivery, Rejected(item.problem), 0.0, 0.0))
@@ -455,7 +467,8 @@ class Deliverer:
                 except BaseException:
                     self._results[:0] = batch
                     raise
-                self.freed()  # a failure may have brought the next contact method forward
+                if not all(isinstance(item.result, Accepted | Delivered) for item in batch):
+                    self._ring()  # something is due again, or a next contact method was brought forward
 
     async def _close(self, grace_s: float = 10.0) -> None:
         """Give back what was not begun, wait for what was, record everything, let go of everything."""
