@@ -20,7 +20,7 @@ class Headers(Protocol):
 
 
 class Request:
-    """What a sender sent. ``tail`` is the path behind the key; ``now`` is the database's clock; names are lower-case."""
+    """What a sender sent. ``tail`` is the path behind the key; ``now`` is the database's clock."""
 
     __slots__ = ("body", "decoded", "headers", "method", "now", "path", "query", "tail")
 

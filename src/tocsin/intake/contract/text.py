@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _WHERE = re.compile(r" - at `(?:key in )?\$?\.?(.*)`$")
+DEEPEST = 100
 _DEEP = "the body is nested too deeply"
 
 
@@ -22,14 +23,16 @@ def clean_text(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-def clean(value: Any) -> Any:
-    """A JSON value with every text in it cleaned, keys included. Raises RecursionError when it is too deep."""
+def clean(value: Any, depth: int = 0) -> Any:
+    """A JSON value with every text in it cleaned, keys included; what is nested deeper than DEEPEST becomes text."""
     if isinstance(value, str):
         return clean_text(value)
+    if isinstance(value, dict | list | tuple) and depth >= DEEPEST:
+        return clean_text(as_text(value))
     if isinstance(value, dict):
-        return {clean_text(str(key)): clean(item) for key, item in value.items()}
+        return {clean_text(str(key)): clean(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [clean(item) for item in value]
+        return [clean(item, depth + 1) for item in value]
     return value
 
 
@@ -100,7 +103,7 @@ def as_text(value: Any, limit: int = 8192) -> str:
     try:
         return msgspec.json.encode(value).decode()[:limit]
     except (TypeError, ValueError, RecursionError, OverflowError):
-        return clean_text(str(value))[:limit]
+        return "(cannot be written as text)"
 
 
 def tidy_labels(value: Any) -> dict[str, str]:

@@ -84,7 +84,7 @@ def _wrong(errors: list[str]) -> ParseError:
 def _loosely(value: Any) -> Event:
     """An event out of plain JSON: what is required must have its type, what is optional is taken as text."""
     if not isinstance(value, dict):
-        raise ParseError(["the event must be an object"], kind="json")
+        raise ParseError(["the body must be an object"], kind="json")
     errors = [
         f"'{name}' must be a string"
         for name in ("routing_key", "event_action")
