@@ -13,9 +13,16 @@ from ninja.parser import Parser
 from tocsin import __version__
 from tocsin.api import errors
 from tocsin.api.auth import SessionAuth, TokenAuth
+from tocsin.api.why import router as why
 from tocsin.catalogue.api import router as catalogue
+from tocsin.delivery.api import router as delivery
+from tocsin.escalation.api import router as escalation
+from tocsin.incidents.api import router as incidents
+from tocsin.intake.api import router as intake
+from tocsin.oncall.api import router as oncall
 from tocsin.people.api import router as people
 from tocsin.platform.errors import Invalid
+from tocsin.triage.api import router as triage
 
 DESCRIPTION = """\
 Everything that the pages of Tocsin can do. Send `Authorization: Bearer <token>`; make a token with
@@ -67,11 +74,9 @@ api = NinjaAPI(
     parser=StrictParser(),
 )
 errors.install(api)
-for prefix, router in (
-    ("", people),
-    ("", catalogue),
-):
-    api.add_router(prefix, router)
+# escalation and delivery answer below /incidents/{ref}/ too, so they go before its {verb}
+for router in (people, catalogue, intake, triage, escalation, delivery, incidents, oncall, why):
+    api.add_router("", router)
 
 
 @csrf_exempt
