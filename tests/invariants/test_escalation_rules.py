@@ -1,6 +1,6 @@
 """What escalation promises, tried on any world and at any instant. See ``escalation_world`` for the model."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from hypothesis import given, settings
@@ -132,7 +132,7 @@ class Escalation(RuleBasedStateMachine):
     @initialize(random=st.randoms(use_true_random=False))
     def begin(self, random: Random) -> None:
         self.shell = Shell(random_world(random))
-        self.fences: list[tuple[object, int]] = []  # (when, the generation that was overtaken)
+        self.fences: list[tuple[datetime, int]] = []  # (when, the generation that was overtaken)
 
     def _overtaken(self, before: int) -> None:
         if self.shell.generation > before:

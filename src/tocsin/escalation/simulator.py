@@ -129,7 +129,7 @@ class Simulation:
     ``next_at``: when the next step would run after ``until``; None: nothing more would happen.
     """
 
-    policy: PolicySnapshot | None
+    policy: PolicySnapshot
     urgency: Urgency
     at: datetime
     until: datetime
@@ -168,7 +168,7 @@ class Simulation:
             "service": self.service,
             "priority": self.priority,
             "urgency": self.urgency,
-            "policy": {"name": self.policy.name, "version": self.policy.version} if self.policy else None,
+            "policy": {"name": self.policy.name, "version": self.policy.version},
             "at": self.at.isoformat(),
             "until": self.until.isoformat(),
             "items": [line.to_json() for line in self.lines],
@@ -332,12 +332,9 @@ def simulate(
     urgency = page_urgency(priority)
     name = ""
     if isinstance(service, PolicySnapshot):
-        snapshot: PolicySnapshot | None = service
+        snapshot = service
     else:
         name, snapshot = _policy_of(service)
-    if snapshot is None:
-        nothing = f"{name} has no policy: nobody is paged"
-        return Simulation(None, urgency, at, until, (), (), nothing, service=name, priority=priority)
     resolve = queries.resolver_for([snapshot], at, until)
     known: dict[int, list[NotifyRule]] = {}
 
@@ -352,9 +349,9 @@ def simulate(
     return replace(found, service=name, priority=priority)
 
 
-def _policy_of(service_id: int) -> tuple[str, PolicySnapshot | None]:
-    row = Service.objects.filter(pk=service_id).values_list("name", "policy_id").first()
-    if row is None:
+def _policy_of(service_id: int) -> tuple[str, PolicySnapshot]:
+    """A service's name and what a run on it would follow: its policy with its fallback, as the engine arms it."""
+    name = Service.objects.filter(pk=service_id).values_list("name", flat=True).first()
+    if name is None:
         raise NotFound("There is no such service.")
-    name, policy_id = row
-    return name, queries.snapshot([policy_id]).get(policy_id) if policy_id else None
+    return name, queries.snapshots_of_services([service_id])[service_id]

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def world() -> dict[str, User]:
     return people
 
 
-def spec(**more: object) -> PolicySpec:
+def spec(**more: Any) -> PolicySpec:
     written = PolicySpec(
         name="Payments first",
         steps=[

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def boss() -> Actor:
     return actor_of(person("boss", "manager"))
 
 
-def spec(**more: object) -> ScheduleSpec:
+def spec(**more: Any) -> ScheduleSpec:
     written = ScheduleSpec(
         name="Payments primary",
         zone="Europe/Berlin",
