@@ -4,10 +4,11 @@ Pure: plain values in, plain values out.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+import msgspec
 
 STATES = ("triggered", "acknowledged", "mitigated", "resolved", "closed")
 OPEN = frozenset({"triggered", "acknowledged", "mitigated"})
@@ -271,22 +272,26 @@ class Entry:
     hash: str = field(default="")
 
 
-def canonical(data: Mapping[str, object]) -> str:
+_canonical = msgspec.json.Encoder(order="sorted")
+
+
+def canonical(data: object) -> str:
     """JSON with sorted keys and no blanks: the same facts always give the same text."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _canonical.encode(data).decode()
 
 
 def entry_hash(entry: Entry) -> str:
-    """SHA-256, hex, over the previous entry's hash and this entry's canonical JSON."""
-    facts: dict[str, object] = {
-        "actor": [entry.actor_kind, entry.actor_id, entry.actor_name],
-        "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "data": entry.data,
-        "incident": entry.incident_id,
-        "kind": entry.kind,
-        "seq": entry.seq,
-    }
-    return hashlib.sha256(f"{entry.previous}\n{canonical(facts)}".encode()).hexdigest()
+    """SHA-256, hex, over the previous entry's hash, a line of canonical JSON for who and when, and one for what."""
+    facts = [
+        entry.incident_id,
+        entry.seq,
+        entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        entry.kind,
+        entry.actor_kind,
+        entry.actor_id,
+        entry.actor_name,
+    ]
+    return hashlib.sha256(f"{entry.previous}\n{canonical(facts)}\n{canonical(entry.data)}".encode()).hexdigest()
 
 
 def chained(
