@@ -208,6 +208,8 @@ class Committer:
             log.error("the stream's position moved without us", stream=self.stream)
         except UNREACHABLE as error:
             log.warning("database away; signals go to the spool", error=f"{type(error).__name__}: {error}")
+        except Exception:
+            log.exception("a commit failed; signals go to the spool")
         else:
             return True
         self._direct = False
@@ -265,7 +267,7 @@ class Committer:
                 await self._insert.fetch(self.stream, position + 1, position, *zip(*rows, strict=True))
             if self._insert.get_statusmsg() != f"INSERT 0 {len(rows)}":
                 raise _Outrun
-        except asyncpg.PostgresError as error:
+        except Exception as error:
             if not _refused(error):
                 raise
             await self._one_by_one(self.stream, position, position + 1, rows, None)
@@ -292,7 +294,7 @@ class Committer:
                 try:
                     async with connection.transaction():
                         await one.fetch(*row, arrived)
-                except asyncpg.PostgresError as error:
+                except Exception as error:
                     if not _refused(error):
                         raise
                     log.warning("a signal went in without its details", error=str(error))
@@ -386,7 +388,7 @@ class Committer:
                         await statement.fetch(spool.stream, last, position, *zip(*rows, strict=True), arrivals)
                     if rows and statement.get_statusmsg() != f"INSERT 0 {len(rows)}":
                         raise _Outrun
-                except asyncpg.PostgresError as error:
+                except Exception as error:
                     if not _refused(error):
                         raise
                     await self._one_by_one(spool.stream, position, last, rows, arrivals)
@@ -427,10 +429,11 @@ class Committer:
                 log.debug("the mark of a stream stays behind", stream=spool.stream, error=str(error))
 
 
-def _refused(error: asyncpg.PostgresError) -> bool:
-    """Whether the database objects to the values, and not to being asked."""
-    state = str(getattr(error, "sqlstate", "") or "")
-    return state[:2] in ("22", "54", "21")
+def _refused(error: Exception) -> bool:
+    """Whether the values are objected to (by the database, or already by the driver), and not the asking."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(getattr(error, "sqlstate", "") or "")[:2] in ("22", "54", "21")
+    return isinstance(error, ValueError | TypeError | OverflowError) and not isinstance(error, asyncpg.InterfaceError)
 
 
 class Clock:

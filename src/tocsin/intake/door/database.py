@@ -1,6 +1,5 @@
 """The door's connections to PostgreSQL (asyncpg): one commits, one listens and looks up."""
 
-import asyncio
 from typing import Any
 from urllib.parse import quote
 
@@ -8,7 +7,16 @@ import asyncpg
 from django.db import connections
 
 CONNECT_TIMEOUT_S = 4.0
-UNREACHABLE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError, asyncio.TimeoutError, EOFError)
+# what asyncpg and the operating system raise when the database cannot be asked; the internal error is asyncpg's word
+# for a connection that died between two steps of a call
+UNREACHABLE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresError,
+    TimeoutError,
+    EOFError,
+)
 
 
 def parameters() -> dict[str, Any]:
