@@ -1,0 +1,172 @@
+"""The editor of policies: steps with targets and waiting times, a fallback. Without script every button is a submit."""
+
+from dataclasses import dataclass
+from dataclasses import field as made_of
+from typing import Any
+
+from django import forms
+from django.http import HttpResponse, QueryDict
+from django.views.decorators.http import require_http_methods
+
+from tocsin.escalation import queries
+from tocsin.escalation.actions import policies as actions
+from tocsin.escalation.rules import PolicySpec, StepSpec
+from tocsin.oncall import queries as oncall
+from tocsin.people import queries as people
+from tocsin.people.rules import Deed, may, require
+from tocsin.platform.errors import Forbidden, TocsinError
+from tocsin.web.fields import Minutes
+from tocsin.web.shortcuts import Request, blame, done, page, signed_in
+
+MOST = 50
+
+
+class PolicyForm(forms.Form):
+    """What is not a step."""
+
+    name = forms.CharField(max_length=120)
+    team = forms.ChoiceField(required=False, help_text="Its managers may change the policy.")
+    description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    repeats = forms.IntegerField(
+        min_value=0, max_value=20, initial=1, label="Repeat all steps",
+        help_text="How often all steps run again when nobody answers.",
+    )  # fmt: skip
+    ack_timeout_s = Minutes(
+        required=False, label="Page again after, minutes",
+        help_text="An acknowledged incident that nobody resolves pages again after this. Empty: never.",
+    )  # fmt: skip
+
+
+@dataclass
+class Step:
+    """A step as it stands in the form; ``wait`` in minutes, as typed."""
+
+    wait: str = "5"
+    targets: list[str] = made_of(default_factory=list)
+    problem: str = ""
+    field: str = ""  # its selects' name
+
+
+def _steps(data: QueryDict) -> list[Step]:
+    waits = data.getlist("wait")[:MOST]
+    return [
+        Step(wait[:12], [target for target in data.getlist(f"targets-{number}") if target][:MOST])
+        for number, wait in enumerate(waits)
+    ]
+
+
+def _moved(steps: list[Step], fallback: list[str], do: str) -> None:
+    """What one of the editor's own buttons does to what was typed."""
+    verb, _, raw = do.partition("-")
+    number = int(raw) if raw.isdigit() and int(raw) < len(steps) else -1
+    if do == "add" and len(steps) < MOST:
+        steps.append(Step())
+    elif verb == "remove" and number >= 0 and len(steps) > 1:
+        steps.pop(number)
+    elif verb == "up" and number > 0:
+        steps[number - 1], steps[number] = steps[number], steps[number - 1]
+    elif verb == "more" and number >= 0:
+        steps[number].targets.append("")
+    elif do == "fallback":
+        fallback.append("")
+
+
+def _seconds(text: str) -> int:
+    """Minutes as typed, in seconds; -1 (which no policy takes) when it is no number."""
+    try:
+        return round(float(text.replace(",", ".")) * 60)
+    except (ValueError, OverflowError):
+        return -1
+
+
+def _offered(request: Request) -> list[tuple[str, list[tuple[str, str]]]]:
+    return [
+        ("Whoever is on call", [(f"schedule:{row.slug}", f"On call in {row.name}") for row in oncall.schedules(request.actor)]),
+        ("Everybody in a team", [(f"team:{row.slug}", f"Team {row.name}") for row in people.teams(request.actor)]),
+        ("One person", [(f"user:{row.email}", row.name) for row in people.users(request.actor, active=True)]),
+    ]
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def edit(request: Request, policy_id: int = 0) -> HttpResponse:
+    """Make a policy, or change one. Runs that are under way keep the policy they began with."""
+    row = queries.policy(request.actor, policy_id) if policy_id else None
+    if row is not None:
+        require(request.actor, Deed.CONFIGURE, row.team_id)
+    elif not (may(request.actor, Deed.CONFIGURE) or request.actor.managed):
+        raise Forbidden("Only managers and administrators may make a policy.")
+    spec = queries.export_policies([row.pk])[0] if row else None
+    initial: dict[str, Any] = {"repeats": 1}
+    if spec:
+        initial = {"name": spec.name, "team": spec.team, "description": spec.description, "repeats": spec.repeats,
+                   "ack_timeout_s": spec.ack_timeout_s}  # fmt: skip
+    posted = request.method == "POST"
+    form = PolicyForm(request.POST if posted else None, initial=initial)
+    team = form.fields["team"]
+    assert isinstance(team, forms.ChoiceField)  # noqa: S101 - for the type checker
+    teams = [one for one in people.teams(request.actor) if may(request.actor, Deed.CONFIGURE, one.pk)]
+    team.choices = [("", "no team"), *((one.slug, one.name) for one in teams)]
+    if posted:
+        steps, fallback = _steps(request.POST), [text for text in request.POST.getlist("fallback") if text]
+    elif spec:
+        steps = [Step(f"{step.wait_s / 60:g}", list(step.targets)) for step in spec.steps]
+        fallback = list(spec.fallback)
+    else:
+        steps, fallback = [Step()], []
+    do = request.POST.get("do", "save") if posted else ""
+    status = 200
+    if posted and do != "save":
+        _moved(steps, fallback, do)
+        form = PolicyForm(initial={name: request.POST.get(name, "") for name in form.fields})
+        form.fields["team"].choices = team.choices  # type: ignore[attr-defined]  # it is a ChoiceField
+        form.initial["ack_timeout_s"] = request.POST.get("ack_timeout_s", "")
+    elif posted:
+        if form.is_valid():
+            data = form.cleaned_data
+            wanted = PolicySpec(
+                name=data["name"], slug=spec.slug if spec else "", team=data["team"], description=data["description"],
+                repeats=data["repeats"], ack_timeout_s=data["ack_timeout_s"], fallback=fallback,
+                steps=[StepSpec([t for t in step.targets if t], _seconds(step.wait)) for step in steps],
+            )  # fmt: skip
+            try:
+                kept = actions.save_policy(wanted, actor=request.actor, id=row.pk if row else None)
+                return done(request, f"/policies/{kept.pk}/", f"{kept.name} is kept.")
+            except TocsinError as error:
+                for name, text in list(error.problems.items()):
+                    parts = name.split(".")
+                    if parts[0] == "steps" and len(parts) > 1 and parts[1].isdigit() and int(parts[1]) < len(steps):
+                        steps[int(parts[1])].problem = f"{parts[2]}: {text}" if len(parts) > 2 else text
+                        form.add_error(None, f"Step {int(parts[1]) + 1}: {text}")
+                        del error.problems[name]
+                if error.problems or not form.errors:
+                    blame(form, error)
+        status = 422
+    for number, step in enumerate(steps):
+        step.field = f"targets-{number}"
+    return page(
+        request, "escalation/edit.html",
+        {
+            "title": f"Edit {row.name}" if row else "New policy", "form": form, "policy": row,
+            "steps": [(number, step, [*[t for t in step.targets if t], ""]) for number, step in enumerate(steps)],
+            "fallback": [*[t for t in fallback if t], ""], "offered": _offered(request),
+            "cancel": f"/policies/{row.pk}/" if row else "/policies/",
+        },
+        status,
+    )  # fmt: skip
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def delete(request: Request, policy_id: int) -> HttpResponse:
+    """Remove a policy that no service uses."""
+    row = queries.policy(request.actor, policy_id)
+    require(request.actor, Deed.CONFIGURE, row.team_id)
+    if request.method == "POST":
+        actions.delete_policies([row.pk], actor=request.actor)
+        return done(request, "/policies/", f"{row.name} is removed.")
+    return page(
+        request, "web/confirm.html",
+        {"title": f"Remove {row.name}?", "text": "Pages that are under way go on with the policy they began with.",
+         "button": "Remove the policy", "cancel": f"/policies/{row.pk}/"},
+    )  # fmt: skip
