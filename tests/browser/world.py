@@ -46,14 +46,16 @@ def person(name: str, now: datetime, role: str = "responder") -> User:
     return user
 
 
-def signal(number: int, source: Source, alert: Alert, outcome: str, reason: str, at: datetime, action: str = "trigger") -> int:
+def signal(
+    number: int, source: Source, alert: Alert, outcome: str, reason: str, at: datetime, action: str = "trigger"
+) -> int:
     """A decided signal."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM triage_signal")
         key: int = cursor.fetchone()[0]
         cursor.execute(
-            "INSERT INTO triage_signal (id, source_id, action, dedup_key, severity, title, data, occurred_at, received_at,"
-            " decided_at, outcome, rule, reason, service_id, alert_id, incident_id)"
+            "INSERT INTO triage_signal (id, source_id, action, dedup_key, severity, title, data, occurred_at,"
+            " received_at, decided_at, outcome, rule, reason, service_id, alert_id, incident_id)"
             " VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)",
             [key, source.pk, action, alert.dedup_key, alert.severity, alert.title, json.dumps(alert.data), at, at, at,
              outcome, "grouping: by alert", reason, alert.service_id, alert.pk, alert.incident_id],
@@ -86,9 +88,7 @@ def company(now: datetime) -> dict[str, Any]:
     policy = Policy.objects.create(
         name="Shop", slug="shop", team=team, repeats=1, fallback=[{"kind": "user", "id": users[5].pk}]
     )
-    PolicyStep.objects.create(
-        policy=policy, position=0, wait_s=300, targets=[{"kind": "schedule", "id": schedule.pk}]
-    )
+    PolicyStep.objects.create(policy=policy, position=0, wait_s=300, targets=[{"kind": "schedule", "id": schedule.pk}])
     PolicyStep.objects.create(policy=policy, position=1, wait_s=600, targets=[{"kind": "team", "id": team.pk}])
     services = [
         Service.objects.create(
@@ -99,12 +99,24 @@ def company(now: datetime) -> dict[str, Any]:
     Dependency.objects.create(service=services[0], needs=services[1])
     sources = [
         Source.objects.create(
-            name="Prometheus", kind="alertmanager", service=service, key_digest=f"{service.pk:064d}",
-            key_secret="", created_at=now, last_signal_at=now,
-        )  # fmt: skip
+            name="Prometheus",
+            kind="alertmanager",
+            service=service,
+            key_digest=f"{service.pk:064d}",
+            key_secret="",
+            created_at=now,
+            last_signal_at=now,
+        )
         for service in services
     ]
-    return {"users": users, "team": team, "schedule": schedule, "policy": policy, "services": services, "sources": sources}
+    return {
+        "users": users,
+        "team": team,
+        "schedule": schedule,
+        "policy": policy,
+        "services": services,
+        "sources": sources,
+    }
 
 
 def trouble(world: dict[str, Any], count: int = 40) -> list[Incident]:

@@ -51,24 +51,27 @@ def shell(request: HttpRequest) -> dict[str, object]:
     """
     wanted = base(request)
     variables: dict[str, object] = {
-        "csp_nonce": getattr(request, "csp_nonce", ""), "version": __version__, "base": wanted,
+        "csp_nonce": getattr(request, "csp_nonce", ""),
+        "version": __version__,
+        "base": wanted,
     }
     if wanted == "web/base.html":
         variables |= {
-            "nav_main": _marked(MAIN, request), "nav_people": _marked(PEOPLE, request),
-            "nav_setup": _marked(SETUP, request), "nav_end": _marked(END, request),
+            "nav_main": _marked(MAIN, request),
+            "nav_people": _marked(PEOPLE, request),
+            "nav_setup": _marked(SETUP, request),
+            "nav_end": _marked(END, request),
             "nav_dock": _marked([*MAIN, PEOPLE[0]], request),
             "nav_more": _marked([*PEOPLE[1:], *SETUP, *END], request),
-            "themes": THEMES, "shell_now": lambda: round(now(request).timestamp() * 1000),
+            "themes": THEMES,
+            "shell_now": lambda: round(now(request).timestamp() * 1000),
         }
     return variables
 
 
 def _marked(items: list[Item], request: HttpRequest) -> list[Item]:
     path = request.path
-    return [
-        replace(item, current=path == "/" if item.href == "/" else path.startswith(item.href)) for item in items
-    ]
+    return [replace(item, current=path == "/" if item.href == "/" else path.startswith(item.href)) for item in items]
 
 
 def base(request: HttpRequest) -> str:

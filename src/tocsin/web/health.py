@@ -14,7 +14,7 @@ GONE = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Light:
-    """``tone``: good, warn or bad; ``text``: in a few words; ``details``: a sentence for each thing that is not well."""
+    """``tone``: good or bad; ``text``: in a few words; ``details``: a sentence for each thing that is not well."""
 
     tone: str
     text: str
@@ -25,7 +25,7 @@ def light(now: datetime) -> Light:
     """How Tocsin is."""
     troubles: list[str] = []
     if not Node.objects.filter(kind="engine", seen_at__gte=now - GONE).exists():
-        troubles.append("No engine has reported for a minute: nobody is paged until one runs. Start `tocsin engine`.")
+        troubles.append("No engine has reported for a minute: nobody is paged until one runs. Start “tocsin engine”.")
     if Run.objects.filter(state="waiting", due_at__lt=now - LATE).exists():
         troubles.append("An escalation is more than 30 seconds late.")
     if Delivery.objects.filter(state="pending", next_at__lt=now - LATE).exists():

@@ -1,5 +1,6 @@
 """Moments and spans in words. Pure; the browser's ``moment.js`` writes the same ones."""
 
+import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -45,3 +46,18 @@ def absolute(moment: datetime, zone_name: str, now: datetime | None = None, seco
         if abs(today - local) < timedelta(days=180):
             return f"{local:%a} {local.day} {local:%b} {clock} {local.tzname()}"
     return f"{local:%a} {local.day} {local:%b %Y} {clock} {local.tzname()}"
+
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
+
+
+def localised(text: str, zone_name: str) -> str:
+    """A text in which every ISO 8601 moment is written as people of a zone read it."""
+
+    def there(found: re.Match[str]) -> str:
+        try:
+            return absolute(datetime.fromisoformat(found.group()), zone_name, seconds=False)
+        except ValueError:
+            return found.group()
+
+    return _ISO.sub(there, text)

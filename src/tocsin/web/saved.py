@@ -46,7 +46,7 @@ def save(request: Request) -> HttpResponse:
         query = request.POST.get("query", "").replace("\x00", "")[:1000]
         if not title or not query.startswith("?"):
             raise Invalid("A view needs a name and a filter.", {"name": "must have 1 to 60 characters"})
-        views = [one for one in views if one["name"] != title][-(MOST - 1) :] + [{"name": title, "query": query}]
+        views = [*[one for one in views if one["name"] != title][-(MOST - 1) :], {"name": title, "query": query}]
         message = f"Saved as “{title}”."
     row.value = {**row.value, name: views}
     row.save(update_fields=["value"])

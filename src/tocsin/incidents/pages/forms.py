@@ -46,7 +46,8 @@ class Snooze(forms.Form):
     ]  # fmt: skip
     period = forms.ChoiceField(label="For how long", choices=CHOICES, initial="60")
     at = forms.DateTimeField(
-        label="Until", required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        label="Until", required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
     )  # fmt: skip
 

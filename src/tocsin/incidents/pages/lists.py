@@ -14,7 +14,12 @@ from tocsin.web import saved
 from tocsin.web.shortcuts import Columns, Request, cut, export, number, page, signed_in
 
 SIZE = 40
-SORTS = [("newest", "Newest first"), ("oldest", "Oldest first"), ("priority", "By priority"), ("updated", "Last changed")]
+SORTS = [
+    ("newest", "Newest first"),
+    ("oldest", "Oldest first"),
+    ("priority", "By priority"),
+    ("updated", "Last changed"),
+]
 COLUMNS: Columns = [
     ("id", lambda one: one.pk),
     ("title", lambda one: one.title),

@@ -74,7 +74,7 @@ VERBS = {
     ),
     "unacknowledge": Verb(
         "Take the acknowledgement back", "Page again", "no longer acknowledged", form=forms.Reason, tone="error",
-        run=lambda request, ids, form: actions.unacknowledge(ids, reason=form.cleaned_data["reason"], actor=request.actor),
+        run=lambda request, ids, form: actions.unacknowledge(ids, actor=request.actor, **form.cleaned_data),
         hint="The policy starts from its first step: people are paged again, now.",
     ),
     "mitigate": Verb(

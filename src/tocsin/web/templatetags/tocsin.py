@@ -11,6 +11,7 @@ Tags
     {% when moment %}                         relative, absolute on hover and focus, in the person's zone
         style="relative" (default), "elapsed" (3 h 5 min, no "ago"), "absolute", "both", "time" (03:10)
         focus=True makes it reachable by keyboard (not in long tables)
+    {% fact value %}                          a value in <dl class="facts">: a moment, yes or no, text
     {% countdown moment %}                    counts down, 4:59
     {% priority "P1" reason %}                badge; reason is its title
     {% state "triggered" %}                   badge of an incident's, alert's, run's or delivery's state
@@ -31,6 +32,7 @@ Tags
 Filters
     {{ seconds|span }}  "3 h 5 min";   {{ value|pretty }}  JSON with indents;   {{ incident.id|inc }}  "INC-12"
     {{ moment|clock:"Europe/Berlin" }}  "Mon 23 Nov 03:10 CET"; {{ moment|clock_time:zone }} "03:10"
+    {{ text|localised:zone }}  ISO 8601 moments inside a text become readable ones in the zone
 
 Conventions in markup
     tables: <table class="rows fold">, cells: class "grow" (the one long cell), "shrink", "num", "desk" (not on phones);
@@ -54,7 +56,7 @@ from django.db.models import Model
 from django.forms import BoundField
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from tocsin.web import assets, moments
@@ -69,7 +71,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "mitigated": ("Mitigated", "mitigated", "shield"),
     "resolved": ("Resolved", "resolved", "circle-check"),
     "closed": ("Closed", "closed", "archive"),
-    "open": ("Open", "triggered", "circle-dot"),
+    "open": ("Open", "plain", "circle-dot"),
     "pending": ("Waiting", "pending", "hourglass"),
     "sending": ("Sending", "sending", "send"),
     "delivered": ("Delivered", "delivered", "circle-check"),
@@ -103,7 +105,10 @@ def icon(name: str, label: str = "", size: str = "") -> SafeString:
     if label:
         return format_html(
             '<svg class="{}" role="img" aria-label="{}"><use href="{}#{}"></use></svg>',
-            kind, label, assets.url("icons.svg"), name,
+            kind,
+            label,
+            assets.url("icons.svg"),
+            name,
         )
     return format_html(
         '<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>', kind, assets.url("icons.svg"), name
@@ -135,13 +140,19 @@ def when(
     if style == "absolute":
         return format_html(
             '<time datetime="{}" title="{}"{}>{}</time>',
-            moment.isoformat(), moments.relative(moment, now), tab, moments.absolute(moment, zone, now),
+            moment.isoformat(),
+            moments.relative(moment, now),
+            tab,
+            moments.absolute(moment, zone, now),
         )
     if style == "time":
         local = moment.astimezone(moments.zone(zone))
         return format_html(
             '<time class="tip" datetime="{}" data-tip="{}"{}>{}</time>',
-            moment.isoformat(), full, tab, local.strftime("%H:%M:%S"),
+            moment.isoformat(),
+            full,
+            tab,
+            local.strftime("%H:%M:%S"),
         )
     if style == "elapsed":
         text = moments.span(max(0.0, (now - moment).total_seconds()))
@@ -150,11 +161,25 @@ def when(
     kind = mark_safe(' data-moment-style-value="elapsed"') if style == "elapsed" else ""
     tag = format_html(
         '<time class="tip" datetime="{}" data-tip="{}" data-controller="moment"{}{}><span>{}</span></time>',
-        moment.isoformat(timespec="seconds"), full, kind, tab, text,
+        moment.isoformat(timespec="seconds"),
+        full,
+        kind,
+        tab,
+        text,
     )
     if style == "both":
         return format_html('{} <span class="muted">{}</span>', tag, moments.absolute(moment, zone, now))
     return tag
+
+
+@register.simple_tag(takes_context=True)
+def fact(context: template.Context, value: object) -> SafeString | str:
+    """A value in a list of facts: a moment, yes or no, or text."""
+    if isinstance(value, datetime):
+        return when(context, value, "both", focus=True)
+    if value is None or value == "":
+        return "—"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else conditional_escape(str(value))
 
 
 @register.simple_tag(takes_context=True)
@@ -166,7 +191,9 @@ def countdown(context: template.Context, moment: datetime | None) -> SafeString 
     text = f"{left // 60}:{left % 60:02d}" if left < 3600 else moments.span(left)
     return format_html(
         '<time class="tip end" datetime="{}" data-tip="{}" data-controller="countdown">{}</time>',
-        moment.isoformat(), moments.absolute(moment, _zone(context)), text,
+        moment.isoformat(),
+        moments.absolute(moment, _zone(context)),
+        text,
     )
 
 
@@ -231,7 +258,10 @@ def note(text: str, tone: str = "info", icon_name: str = "") -> SafeString:
     name = icon_name or {"good": "circle-check", "warn": "triangle-alert", "bad": "octagon-alert"}.get(tone, "info")
     return format_html(
         '<div class="note tone-{}"{}>{}<div>{}</div></div>',
-        tone, mark_safe(' role="alert"') if tone == "bad" else "", icon(name), text,
+        tone,
+        mark_safe(' role="alert"') if tone == "bad" else "",
+        icon(name),
+        text,
     )
 
 
@@ -271,7 +301,10 @@ def field(bound: BoundField, hint: str = "") -> SafeString:
         render_to_string(
             "web/parts/field.html",
             {
-                "bound": bound, "hint": hint, "many": many, "single": kind == "checkbox" and not many,
+                "bound": bound,
+                "hint": hint,
+                "many": many,
+                "single": kind == "checkbox" and not many,
                 "widget": bound.as_widget(attrs=attrs),
             },
         )
@@ -301,7 +334,9 @@ def clip(text: str, label: str = "Copy") -> SafeString:
     return format_html(
         '<button type="button" class="btn btn-sm btn-plain script" data-controller="clip" data-action="clip#copy" '
         'data-clip-text-value="{}">{} {}</button>',
-        text, icon("copy"), label,
+        text,
+        icon("copy"),
+        label,
     )
 
 
@@ -328,6 +363,11 @@ def inc(number: object) -> str:
 @register.filter
 def clock(moment: datetime | None, zone_name: str = "UTC") -> str:
     return moments.absolute(moment, zone_name, seconds=False) if moment else ""
+
+
+@register.filter
+def localised(text: object, zone_name: str = "UTC") -> str:
+    return moments.localised(str(text or ""), zone_name)
 
 
 @register.filter
