@@ -197,7 +197,7 @@ class Shell:
         self.stop()
 
     def acknowledge(self) -> None:
-        if self.state != "triggered":
+        if self.state not in ("triggered", "snoozed"):
             return
         self._move_on("acknowledged")
         if back := ack_due(self.world.policy, self.now):
@@ -206,7 +206,7 @@ class Shell:
     def snooze(self, for_s: int) -> None:
         if self.state == "resolved":
             return
-        self._move_on("acknowledged")
+        self._move_on("snoozed")
         self.runs.append(Run(self.generation, "snooze", self.now + seconds(for_s)))
 
     def resolve(self) -> None:

@@ -218,7 +218,7 @@ def rehearse(
             moment, _, _, answer, who = heapq.heappop(coming)
             if moment >= until:
                 continue
-            if state == "resolved" or (state != "triggered" and answer.verb == "acknowledge"):
+            if state == "resolved" or (state == "acknowledged" and answer.verb == "acknowledge"):
                 continue
             name = (names or {}).get(who, f"user {who}")
             if state == "triggered":
