@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
-import httpx
+from tocsin.platform.outbound import Answer, Client, OutboundError
 
 # --- what comes out of sending ------------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class Context:
     refuses       why a host must not be reached (it is in our own network); empty when it may, or is no host at all
     """
 
-    http: httpx.AsyncClient
+    http: Client
     public_url: str
     smtp_url: str = ""
     email_from: str = ""
@@ -283,14 +283,15 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
 
 
 def result_of_status(status: int, headers: Mapping[str, str], detail: str = "") -> Result:
-    """What an HTTP answer means: 2xx accepted; 408, 425, 429 and 5xx later (honouring Retry-After); the rest never."""
+    """What an HTTP answer means: 2xx accepted; 408, 425, 429 and 5xx later (honouring Retry-After); the rest never.
+
+    ``headers`` by lower-case name.
+    """
     text = f"HTTP {status}" + (f": {detail[:200]}" if detail else "")
     if 200 <= status < 300:
         return Accepted()
     if status in (408, 425, 429) or status >= 500:
-        lower = {name.lower(): value for name, value in headers.items()}
-        date = retry_after(lower.get("retry-after"), _date(lower.get("date")))
-        return TryLater(date, text)
+        return TryLater(retry_after(headers.get("retry-after"), _date(headers.get("date"))), text)
     if 300 <= status < 400:
         return Rejected(f"{text}; redirects are not followed")
     return Rejected(text)
@@ -303,27 +304,15 @@ def _date(value: str | None) -> datetime | None:
         return None
 
 
-def result_of_error(error: Exception) -> Result:
-    """What a failed HTTP request means: nearly everything may work later; an address that we may not reach never does."""
-    if getattr(error, "refused", False):
-        return Rejected(str(error))
-    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.TooManyRedirects):
-        return Rejected(f"the address cannot be used: {error}"[:300])
-    if isinstance(error, httpx.TimeoutException):
-        return TryLater(None, f"no answer in time ({type(error).__name__})")
-    return TryLater(None, f"{type(error).__name__}: {error}"[:300])
-
-
-async def post(
-    context: Context, url: str, content: bytes, headers: Mapping[str, str]
-) -> tuple[Result, httpx.Response | None]:
+async def post(context: Context, url: str, content: bytes, headers: Mapping[str, str]) -> tuple[Result, Answer | None]:
     """POST and say what came of it, within the context's time; the answer too, when there was one."""
     try:
         async with asyncio.timeout(context.timeout_s):
-            response = await context.http.post(url, content=content, headers=dict(headers))
+            answer = await context.http.post(url, content, headers)
     except TimeoutError:
-        return TryLater(None, f"no answer within {context.timeout_s:.0f} s"), None
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return result_of_error(error), None
-    detail = "" if response.is_success else response.text[:200]
-    return result_of_status(response.status_code, response.headers, detail), response
+        return TryLater(None, f"no answer within {context.timeout_s:g} s"), None
+    except OutboundError as error:
+        reason = str(error)[:300]
+        return (Rejected(reason) if error.lasting else TryLater(None, reason)), None
+    detail = "" if answer.status < 300 else " ".join(answer.text[:200].split())
+    return result_of_status(answer.status, answer.headers, detail), answer

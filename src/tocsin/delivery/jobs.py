@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import httpx
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -254,7 +253,7 @@ class Lane:
 class Deliverer:
     """Delivers, in any number of engines at once. ``run_forever`` for a thread, ``run_once`` for tests and commands."""
 
-    def __init__(self, *, lease_s: float = actions.LEASE_S, http: httpx.AsyncClient | None = None) -> None:
+    def __init__(self, *, lease_s: float = actions.LEASE_S, http: outbound.Client | None = None) -> None:
         self.lease_s = lease_s
         self.stopping = False
         self.tasks: set[asyncio.Task[None]] = set()
@@ -352,7 +351,7 @@ class Deliverer:
         configured = settings.TOCSIN
         self._owned = self._http is None
         self.context = Context(
-            http=self._http or outbound.client(),
+            http=self._http or outbound.Client(),
             public_url=configured.public_url,
             smtp_url=configured.smtp_url.get_secret_value(),
             email_from=configured.email_from,

@@ -79,13 +79,13 @@ class Ntfy(Channel):
         if method.secret:
             headers["Authorization"] = f"Bearer {method.secret}"
         url = f"{parts.scheme}://{parts.netloc}/{root}"
-        result, response = await post(context, url, payload(message, topic), headers)
-        if not isinstance(result, Accepted) or response is None:
+        result, answer = await post(context, url, payload(message, topic), headers)
+        if not isinstance(result, Accepted) or answer is None:
             return result
         try:
-            ref = response.json()["id"]
+            ref = json.loads(answer.body)["id"]
         except (ValueError, KeyError, TypeError):
-            return TryLater(None, f"the answer is not ntfy's: {response.text[:100]!r}")
+            return TryLater(None, f"the answer is not ntfy's: {answer.text[:100]!r}")
         return Accepted(str(ref)[:300])
 
 

@@ -143,9 +143,9 @@ class Webhook(Channel):
             headers["X-PagerDuty-Signature"] = signature(method.secret, body)
         if method.config.get("authorization"):
             headers["Authorization"] = str(method.config["authorization"])
-        result, response = await post(context, method.address, body, headers)
-        if isinstance(result, Accepted) and response is not None:
-            return Accepted(response.headers.get("x-request-id", "")[:300])
+        result, answer = await post(context, method.address, body, headers)
+        if isinstance(result, Accepted) and answer is not None:
+            return Accepted(answer.headers.get("x-request-id", "")[:300])
         return result
 
 
