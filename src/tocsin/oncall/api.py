@@ -54,7 +54,6 @@ class ShiftOut(Schema):
     email: str
     name: str
     layer: str
-    override: int | None = None
     from_: datetime = Field(serialization_alias="from")
     to: datetime
 
@@ -141,7 +140,6 @@ def shifts_json(shifts: list[Shift]) -> list[dict[str, Any]]:
             "email": known[shift.user_id].email,
             "name": known[shift.user_id].name,
             "layer": "override" if shift.override else shift.layer.name if shift.layer else "",
-            "override": shift.override.id if shift.override else None,
             "from_": shift.start,
             "to": shift.end,
         }
@@ -210,7 +208,7 @@ def who_is_on_call(request: HttpRequest, ref: str, at: datetime | None = None) -
     """Who is on call at a moment (now when not given). An empty list is a gap: nobody."""
     row = queries.schedule(asker(request), ref)
     moment = moment_of(at) if at else clock.now()
-    return {"at": moment, "schedule": row.slug, "oncall": shifts_json(queries.who(row.pk, moment))}
+    return {"at": moment, "schedule": row.name, "oncall": shifts_json(queries.who(row.pk, moment))}
 
 
 @router.get("/schedules/{ref}/shifts", response=FinalOut, by_alias=True)
@@ -264,5 +262,5 @@ def everyone_on_call(request: HttpRequest, at: datetime | None = None) -> list[d
     for row in rows:
         line = lines.get(row.pk)
         shifts = shifts_json([line.shift]) if line and line.shift else []
-        found.append({"at": moment, "schedule": row.slug, "oncall": shifts})
+        found.append({"at": moment, "schedule": row.name, "oncall": shifts})
     return found

@@ -1,0 +1,78 @@
+"""``tocsin service``, ``change``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from tocsin.cli import output
+from tocsin.cli.crud import Kind, Limit, add_delete, add_list, add_save, add_show
+from tocsin.cli.output import Noun
+from tocsin.cli.remote import api
+from tocsin.cli.told import json_object, moment, seconds
+
+SERVICE = Kind("service", "/services", ("slug", "name", "tier", "team", "policy", "enabled"))
+
+service = Noun("service", "What people depend on.")
+change = Noun("change", "Deploys, flags, configuration changes.")
+nouns = [service, change]
+
+add_list(service, SERVICE)
+add_show(service, SERVICE)
+add_save(service, SERVICE)
+add_delete(service, SERVICE)
+
+
+@service.verb("create")
+def create_service(
+    name: Annotated[str, typer.Option(help="Name as others read it.")],
+    slug: Annotated[
+        str, typer.Option(help="Short name in files and commands; made from the name when not given.")
+    ] = "",
+    team: Annotated[str, typer.Option(help="Owning team.")] = "",
+    policy: Annotated[str, typer.Option(help="Escalation policy.")] = "",
+    tier: Annotated[int, typer.Option(min=1, max=4, help="1 is the most important.")] = 3,
+    description: Annotated[str, typer.Option(help="What it does.")] = "",
+    depends_on: Annotated[list[str] | None, typer.Option(help="A service it needs; may be repeated.")] = None,
+    impact: Annotated[str, typer.Option(help="high, medium or low; by tier when not given.")] = "",
+    runbook_url: Annotated[str, typer.Option(help="Where its runbook is.")] = "",
+    grouping: Annotated[str, typer.Option(help='JSON, such as {"by": "service"}.')] = "{}",
+    auto_resolve: Annotated[str, typer.Option(help="End incidents nobody touches after this, such as 2d.")] = "",
+) -> None:
+    """Add a service."""
+    spec: dict[str, Any] = {
+        "name": name,
+        "slug": slug,
+        "team": team,
+        "policy": policy,
+        "tier": tier,
+        "description": description,
+        "depends_on": depends_on,
+        "impact": impact,
+        "runbook_url": runbook_url,
+        "grouping": json_object(grouping),
+        "auto_resolve_s": seconds(auto_resolve) if auto_resolve else None,
+    }
+    with api() as server:
+        output.emit(server.post("/services", spec), lambda value: output.say(f"Added service {value['slug']}."))
+
+
+@change.verb("list")
+def list_changes(service: Annotated[str, typer.Option(help="Only of this service.")] = "", limit: Limit = 100) -> None:
+    """List changes, newest first."""
+    with api() as server:
+        output.items(server.items("/changes", limit, service=service), ("at", "service", "summary", "origin"))
+
+
+@change.verb("create")
+def create_change(
+    summary: Annotated[str, typer.Argument(help="What was changed.")],
+    service: Annotated[str, typer.Option(help="Of which service.")] = "",
+    at: Annotated[str, typer.Option(help="When; now when not given.")] = "now",
+    origin: Annotated[str, typer.Option(help="Where this comes from: a pipeline, a person.")] = "",
+    link: Annotated[list[str] | None, typer.Option(help="An address to look at; may be repeated.")] = None,
+) -> None:
+    """Keep a change, as evidence for later."""
+    links = [{"href": address, "text": address} for address in link or []]
+    body = {"service": service, "summary": summary, "at": moment(at), "origin": origin, "links": links}
+    with api() as server:
+        output.emit(server.post("/changes", body), lambda value: output.say("Kept."))

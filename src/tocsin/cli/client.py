@@ -1,0 +1,29 @@
+"""The commands that talk to a server. What each noun can do is in its room's ``commands.py``."""
+
+import typer
+
+from tocsin.catalogue.commands import nouns as catalogue
+from tocsin.cli.output import Noun
+from tocsin.escalation.commands import nouns as escalation
+from tocsin.escalation.commands import simulate
+from tocsin.incidents.commands import nouns as incidents
+from tocsin.intake.commands import nouns as intake
+from tocsin.oncall.commands import nouns as oncall
+from tocsin.people.commands import nouns as people
+from tocsin.project.config.commands import register as register_config
+from tocsin.triage.commands import nouns as triage
+from tocsin.triage.commands import why
+
+NOUNS: list[Noun] = [*incidents, *triage, *oncall, *escalation, *catalogue, *intake, *people]
+RESPOND = "Respond"
+CONFIGURE = "Configure"
+PANELS = {"incident": RESPOND, "alert": RESPOND, "oncall": RESPOND}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of the client to ``app``."""
+    for noun in NOUNS:
+        app.add_typer(noun, rich_help_panel=PANELS.get(str(noun.info.name), CONFIGURE))
+    why(app, RESPOND)
+    simulate(app, CONFIGURE)
+    register_config(app, CONFIGURE)

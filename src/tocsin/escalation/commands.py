@@ -1,0 +1,78 @@
+"""``tocsin policy``, ``simulate``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from tocsin.cli import output
+from tocsin.cli.crud import Kind, add_delete, add_list, add_save, add_show
+from tocsin.cli.output import Noun, talks
+from tocsin.cli.remote import api
+from tocsin.cli.told import moment, seconds
+
+POLICY = Kind("policy", "/policies", ("slug", "name", "team", "repeats", "version"))
+
+policy = Noun("policy", "Escalation policies: who must know next, and when.")
+nouns = [policy]
+
+add_list(policy, POLICY)
+add_show(policy, POLICY)
+add_save(policy, POLICY)
+add_delete(policy, POLICY)
+
+
+@policy.verb("create")
+def create_policy(
+    name: Annotated[str, typer.Option(help="Name as others read it.")],
+    step: Annotated[
+        list[str],
+        typer.Option(help="Targets, then how long to wait: schedule:primary,user:bob@example.org=5m; may be repeated."),
+    ],
+    fallback: Annotated[
+        list[str] | None, typer.Option(help="Who is paged when nobody is on call or answers; may be repeated.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=0, help="How often all steps run again.")] = 0,
+    ack_timeout: Annotated[str, typer.Option(help="An acknowledged incident pages again after this.")] = "",
+    team: Annotated[str, typer.Option(help="Team that it belongs to.")] = "",
+    slug: Annotated[str, typer.Option(help="Short name; made from the name when not given.")] = "",
+) -> None:
+    """Add a policy; `policy save FILE` writes any."""
+    steps = []
+    for text in step:
+        targets, equals, wait = text.rpartition("=")
+        targets, wait = (targets, wait) if equals else (text, "5m")
+        steps.append({"targets": [one.strip() for one in targets.split(",")], "wait_s": seconds(wait)})
+    spec: dict[str, Any] = {
+        "name": name,
+        "slug": slug,
+        "team": team,
+        "repeats": repeats,
+        "ack_timeout_s": seconds(ack_timeout) if ack_timeout else None,
+        "steps": steps,
+        "fallback": fallback or [],
+    }
+    with api() as server:
+        output.emit(server.post("/policies", spec), lambda value: output.say(f"Added policy {value['slug']}."))
+
+
+def simulate(app: typer.Typer, panel: str) -> None:
+    """Add ``tocsin simulate`` to the root."""
+
+    @app.command("simulate", rich_help_panel=panel)
+    @talks
+    def simulate_command(
+        service: Annotated[str, typer.Option(help="Service on which an incident is imagined.")] = "",
+        policy: Annotated[str, typer.Option(help="A policy instead of a service.")] = "",
+        priority: Annotated[str, typer.Option(help="P1 to P5.")] = "P1",
+        at: Annotated[str, typer.Option(help="When it opens: ISO 8601; now when not given.")] = "now",
+        for_: Annotated[str, typer.Option("--for", help="How long to look ahead, such as 4h.")] = "4h",
+    ) -> None:
+        """Foretell the pages that would go out: who, when, how and why. Nothing is sent or written."""
+        body = {"service": service, "policy": policy, "priority": priority, "at": moment(at), "for_s": seconds(for_)}
+        with api() as server:
+            output.emit(server.post("/simulate", body), _told)
+
+
+def _told(found: dict[str, Any]) -> None:
+    output.table(found["items"], ("at", "user", "channel", "label", "step", "why"))
+    output.say(found["outcome"])
