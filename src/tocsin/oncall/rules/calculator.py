@@ -21,6 +21,7 @@ from calendar import monthrange
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -100,13 +101,9 @@ class Shift(NamedTuple):
     override: Override | None = None
 
 
-class _Stretch(NamedTuple):
-    """A shift on the microsecond line. ``source`` counts layers from 0; overrides are -1, -2 ..."""
-
-    start: int
-    end: int
-    user_id: int
-    source: int
+# a shift on the microsecond line: start, end, user id, source, which counts layers from 0; overrides are -1, -2 ...
+# a bare tuple, because a year of a hundred rotations makes some 40,000 of them
+_Stretch = tuple[int, int, int, int]
 
 
 # -- one layer ---------------------------------------------------------------------------------------------------------
@@ -169,17 +166,23 @@ def _turns(layer: Layer, source: int, schedule: Schedule, low: int, high: int) -
     near, far = wallclock.local(zone, low) - _MARGIN, wallclock.local(zone, high) + _MARGIN
     first, starts = _starts(layer, zone, near, far)
     members, count, away = layer.members, len(layer.members), schedule.inactive
-    turns = []
-    for turn, (start, stop) in enumerate(pairwise(wallclock.instants(zone, starts)), first):
-        if stop > low and start < high and start < stop and (turn >= 0 or layer.starts_at):
-            user = members[turn % count]
-            if user not in away:
-                turns.append(_Stretch(max(start, begin), min(stop, end), user, source))
+    turns = [
+        (start, stop, user, source)
+        for turn, (start, stop) in enumerate(pairwise(wallclock.instants(zone, starts)), first)
+        if stop > low and start < high and start < stop
+        if (user := members[turn % count]) not in away and (turn >= 0 or layer.starts_at)
+    ]
+    if turns:
+        start, stop, user, _ = turns[0]
+        turns[0] = (max(start, begin), stop, user, source)
+        start, stop, user, _ = turns[-1]
+        turns[-1] = (start, min(stop, end), user, source)
     return turns
 
 
-def _windows(restrictions: Iterable[Restriction], zone: str, low: int, high: int) -> list[tuple[int, int]]:
-    """When restrictions allow, united, sorted; covers at least ``low`` to ``high``."""
+@lru_cache(maxsize=512)
+def _windows(restrictions: tuple[Restriction, ...], zone: str, low: int, high: int) -> Sequence[tuple[int, int]]:
+    """When restrictions allow, united, sorted; covers at least ``low`` to ``high``. Many layers share office hours."""
     first = wallclock.local(zone, low) // DAY - 3
     last = wallclock.local(zone, high) // DAY + 2
     found: list[tuple[int, int]] = []
@@ -210,39 +213,40 @@ def _windows(restrictions: Iterable[Restriction], zone: str, low: int, high: int
 def _layer(layer: Layer, source: int, schedule: Schedule, low: int, high: int) -> list[_Stretch]:
     """A layer's turns within its restrictions, cut to ``low`` and ``high``."""
     turns = _turns(layer, source, schedule, low, high)
-    if turns and turns[0].start < low:
-        turns[0] = turns[0]._replace(start=low)
-    if turns and turns[-1].end > high:
-        turns[-1] = turns[-1]._replace(end=high)
+    if turns and turns[0][0] < low:
+        turns[0] = (low, *turns[0][1:])
+    if turns and turns[-1][1] > high:
+        turns[-1] = (turns[-1][0], high, *turns[-1][2:])
     if not turns or not layer.restrictions:
         return turns
     allowed = _windows(layer.restrictions, schedule.zone, low, high)
     return _within(turns, allowed)[0]
 
 
-def _within(stretches: list[_Stretch], free: list[tuple[int, int]]) -> tuple[list[_Stretch], list[tuple[int, int]]]:
+def _within(
+    stretches: Sequence[_Stretch], free: Sequence[tuple[int, int]]
+) -> tuple[list[_Stretch], list[tuple[int, int]]]:
     """(what of the stretches lies in the free intervals, what of those stays free); both sorted, each disjoint."""
     taken: list[_Stretch] = []
     left: list[tuple[int, int]] = []
     index, count = 0, len(stretches)
     for begin, end in free:
-        while index < count and stretches[index].end <= begin:
+        while index < count and stretches[index][1] <= begin:
             index += 1
         at, look = begin, index
         while look < count:
             stretch = stretches[look]
-            if stretch.start >= end:
+            start, stop, user, source = stretch
+            if start >= end:
                 break
-            start, stop = max(stretch.start, begin), min(stretch.end, end)
+            if start < begin or stop > end:
+                start, stop = max(start, begin), min(stop, end)
+                stretch = (start, stop, user, source)
             if start > at:
                 left.append((at, start))
-            taken.append(
-                stretch
-                if start == stretch.start and stop == stretch.end
-                else _Stretch(start, stop, stretch.user_id, stretch.source)
-            )
+            taken.append(stretch)
             at = stop
-            if stretch.end > end:
+            if stretches[look][1] > end:
                 break
             look += 1
         index = look
@@ -268,13 +272,15 @@ def _final(schedule: Schedule, layers: Sequence[Layer], low: int, high: int) -> 
         override = schedule.overrides[index]
         start, end = to_us(override.start), to_us(override.end)
         if start < high and end > low and start < end and override.user_id not in schedule.inactive:
-            taken, free = _within([_Stretch(start, end, override.user_id, -1 - index)], free)
+            taken, free = _within([(start, end, override.user_id, -1 - index)], free)
             result += taken
     for source, layer in enumerate(layers):
         if not free:
             break
         stretches = _layer(layer, source, schedule, free[0][0], free[-1][1])
-        if stretches:
+        if len(free) == 1 and source == len(layers) - 1:
+            result += stretches  # cut to the one free interval already, and nobody asks for what it leaves
+        elif stretches:
             taken, free = _within(stretches, free)
             result += taken
     result.sort()
@@ -316,14 +322,14 @@ def oncall_at(schedule: Schedule, at: datetime) -> list[Shift]:
     now = _final(schedule, layers, instant, instant + 1)
     if not now:
         return []
-    source = now[0].source
+    source = now[0][3]
     if source < 0:
         override = schedule.overrides[-1 - source]
         low, high = to_us(override.start), to_us(override.end)
     else:
         turn = _turns(layers[source], source, schedule, instant, instant + 1)[0]
-        low, high = turn.start, turn.end
-    whole = [s for s in _final(schedule, layers, low, high) if s.start <= instant < s.end]
+        low, high = turn[:2]
+    whole = [s for s in _final(schedule, layers, low, high) if s[0] <= instant < s[1]]
     return _shifts(schedule, layers, whole)
 
 

@@ -40,7 +40,9 @@ def to_us(at: datetime) -> int:
 
 
 def from_us(us: int) -> datetime:
-    """The inverse of ``to_us``; UTC."""
+    """The inverse of ``to_us``; UTC. Whole seconds, which nearly all are, take a shorter way."""
+    if us >= 0 and us % SECOND == 0:
+        return datetime.fromtimestamp(us // SECOND, UTC)
     return EPOCH + timedelta(microseconds=us)
 
 
