@@ -67,7 +67,7 @@ def save_source(spec: SourceSpec, *, actor: Actor, id: int | None = None, key: s
         if source is not None and source.service_id != service.pk:
             require(actor, Deed.CONFIGURE, source.service.team_id)
         name = spec.name.strip()
-        taken = Source.objects.filter(service=service, name=name).exclude(pk=source.pk if source else None).exists()
+        taken = Source.objects.filter(service=service, name=name).exclude(pk=source.pk if source else 0).exists()
         if taken:
             raise Conflict(f"{service.name} has a source called {name} already.", {"name": "another name"})
         before = _facts(source) if source else None
@@ -95,7 +95,7 @@ def update_source(id: int, *, actor: Actor, **changes: Any) -> Source:
         raise NotFound("There is no such source.")
     unknown = changes.keys() - SourceSpec.__dataclass_fields__.keys()
     if unknown:
-        raise Invalid("A source has no such field.", {name: "not known" for name in unknown})
+        raise Invalid("A source has no such field.", dict.fromkeys(unknown, "not known"))
     facts = {
         "name": source.name,
         "service": source.service.slug,
@@ -236,7 +236,8 @@ INSERT INTO intake_inbox
   (source_id, bucket, action, dedup_key, severity, title, data, occurred_at, received_at)
 SELECT item.*, moment.at
 FROM (SELECT tocsin_now() AS at, pg_notify('tocsin_wake', 'triage') OFFSET 0) AS moment,
-     unnest(%s::int4[], %s::int2[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[]) AS item
+     unnest(%s::int4[], %s::int2[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[],
+            %s::timestamptz[]) AS item
 """
 
 
@@ -331,3 +332,32 @@ def heard_of(last: Mapping[int, datetime]) -> None:
             " WHERE s.id = w.id AND (s.last_signal_at IS NULL OR s.last_signal_at < w.at - interval '5 seconds')",
             [list(last), list(last.values())],
         )
+
+
+# -- trying out ------------------------------------------------------------------------------------------------------
+
+
+def send_test_signal(id: int, *, actor: Actor) -> str:
+    """Put a test signal of this source into the inbox, as if its tool had sent it; returns its dedup key.
+
+    Everything that follows is real: rules, incident, pages. Raises NotFound, Forbidden, Conflict (switched off).
+    """
+    require(actor, Deed.RESPOND)
+    source = Source.objects.select_related("service").filter(pk=id).first()
+    if source is None:
+        raise NotFound("There is no such source.")
+    if not source.enabled:
+        raise Conflict(f"{source.name} is switched off; switch it on first.")
+    key = f"tocsin-test-{secrets.random_key(8)}"
+    signal = Signal(
+        action="trigger",
+        dedup_key=key,
+        title=f"Test signal of {source.name}, sent by {actor.name}",
+        severity="critical",
+        labels={"tocsin_test": "true"},
+        details={"sent_by": actor.name},
+        origin="Tocsin",
+    )
+    with transaction.atomic():
+        accept([(source.pk, signal)])
+    return key
