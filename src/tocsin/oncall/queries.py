@@ -145,6 +145,21 @@ def everyone(at: datetime, schedule_ids: Iterable[int] | None = None) -> list[On
     return sorted(lines, key=lambda line: line.schedule.name)
 
 
+def names(ids: Iterable[int]) -> dict[int, str]:
+    """Names of schedules, by id; unknown ids are left out."""
+    return dict(models.Schedule.objects.filter(pk__in=set(ids)).values_list("pk", "name"))
+
+
+def slugs(ids: Iterable[int]) -> dict[int, str]:
+    """Slugs of schedules, by id; unknown ids are left out."""
+    return dict(models.Schedule.objects.filter(pk__in=set(ids)).values_list("pk", "slug"))
+
+
+def ids_of(slugs: Iterable[str]) -> dict[str, int]:
+    """Ids of schedules, by slug; unknown slugs are left out."""
+    return dict(models.Schedule.objects.filter(slug__in=set(slugs)).values_list("slug", "pk"))
+
+
 def people(user_ids: Iterable[int]) -> dict[int, User]:
     """Users by id, for showing shifts."""
     return User.objects.in_bulk(set(user_ids))

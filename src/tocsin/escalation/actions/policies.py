@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from tocsin.escalation import queries, rules
 from tocsin.escalation.models import Policy, PolicyStep
 from tocsin.escalation.rules import PolicySpec, StepSpec
-from tocsin.oncall.models import Schedule
+from tocsin.oncall import queries as oncall
 from tocsin.people.models import Team, User
 from tocsin.people.rules import Deed, require
 from tocsin.platform import audit
@@ -113,7 +113,7 @@ def _resolved(spec: PolicySpec) -> tuple[list[tuple[StepSpec, Targets]], Targets
     ids: dict[tuple[str, str], int] = {}
     for email, pk in User.objects.filter(email__in=emails).values_list("email", "pk"):
         ids["user", email.lower()] = pk
-    for slug, pk in Schedule.objects.filter(slug__in=schedules).values_list("slug", "pk"):
+    for slug, pk in oncall.ids_of(schedules).items():
         ids["schedule", slug.lower()] = pk
     for slug, pk in Team.objects.filter(slug__in=teams).values_list("slug", "pk"):
         ids["team", slug.lower()] = pk

@@ -21,7 +21,6 @@ from tocsin.escalation.rules import (
 )
 from tocsin.oncall import queries as oncall
 from tocsin.oncall import rules as oncall_rules
-from tocsin.oncall.models import Schedule
 from tocsin.people.models import ContactMethod, Membership, NotificationRule, Team, User
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
@@ -92,8 +91,7 @@ def names(targets: Iterable[Target]) -> dict[tuple[str, int], str]:
         users = User.objects.filter(pk__in=ids["user"]).values_list("pk", "name")
         found |= {("user", pk): name for pk, name in users}
     if ids["schedule"]:
-        schedules = Schedule.objects.filter(pk__in=ids["schedule"]).values_list("pk", "name")
-        found |= {("schedule", pk): name for pk, name in schedules}
+        found |= {("schedule", pk): name for pk, name in oncall.names(ids["schedule"]).items()}
     if ids["team"]:
         teams = Team.objects.filter(pk__in=ids["team"]).values_list("pk", "name")
         found |= {("team", pk): name for pk, name in teams}
@@ -250,7 +248,7 @@ def _keys(targets: Iterable[dict[str, Any]]) -> dict[tuple[str, int], str]:
     for target in targets:
         ids[target["kind"]].add(target["id"])
     users = User.objects.filter(pk__in=ids["user"]).values_list("pk", "email")
-    schedules = Schedule.objects.filter(pk__in=ids["schedule"]).values_list("pk", "slug")
+    schedules = oncall.slugs(ids["schedule"]).items()
     teams = Team.objects.filter(pk__in=ids["team"]).values_list("pk", "slug")
     return {
         **{("user", pk): f"user:{key}" for pk, key in users},
