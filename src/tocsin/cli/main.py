@@ -1,13 +1,12 @@
 """The command line: ``tocsin``. Nothing of Django is imported until a command of the server needs it."""
 
 import sys
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from tocsin import __version__
-from tocsin.cli import server
+from tocsin.cli import client, server
 from tocsin.platform.errors import TocsinError
 from tocsin.platform.settings import SettingsError
 
@@ -40,10 +39,7 @@ def root(
 
 
 server.register(app)
-if find_spec("tocsin.cli.client"):
-    from tocsin.cli import client
-
-    client.register(app)
+client.register(app)
 
 
 def main() -> None:
@@ -57,4 +53,11 @@ def main() -> None:
         typer.echo(error.message, err=True)
         for name, right in error.problems.items():
             typer.echo(f"  {name}: {right}", err=True)
+        sys.exit(EXIT_FAILED)
+    except Exception as error:
+        # Django is not imported here; its errors of the database are known by name
+        if type(error).__name__ != "OperationalError" or not type(error).__module__.startswith("django.db"):
+            raise
+        typer.echo(f"The database does not answer: {str(error).strip().splitlines()[0]}", err=True)
+        typer.echo("Is Tocsin running here? `tocsin doctor` says more.", err=True)
         sys.exit(EXIT_FAILED)

@@ -23,6 +23,10 @@ def register(app: typer.Typer) -> None:
     app.command("doctor", rich_help_panel=panel)(doctor)
     app.command("config", rich_help_panel=panel)(config)
     app.command("sign-in-link", rich_help_panel=panel)(sign_in_link)
+    demo = typer.Typer(help="The demo company: load it, or send it a storm.", no_args_is_help=True)
+    demo.command("load")(demo_load)
+    demo.command("storm")(demo_storm)
+    app.add_typer(demo, name="demo", rich_help_panel=panel)
 
 
 def _set(**values: object) -> None:
@@ -249,3 +253,63 @@ def sign_in_link(
 
     user = queries.user(SYSTEM, email) if email else first_run.administrator()
     typer.echo(first_run.sign_in_link(user))
+
+
+def demo_load(data: Data = None) -> None:
+    """Fill an installation that has no services yet with the demo company."""
+    _django(data)
+    from tocsin.project import demo
+
+    if not demo.load_if_empty():
+        typer.echo("This installation has services already; the demo company is for an empty one.", err=True)
+        raise typer.Exit(1)
+
+
+def demo_storm(
+    alerts: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many different alerts.")] = 10_000,
+    root: Annotated[str, typer.Option(help="Slug of the service at the bottom of it.")] = "postgres-parcels",
+    url: Annotated[str, typer.Option(help="Address of Tocsin. [default: that of the local profile]")] = "",
+    wait: Annotated[
+        bool, typer.Option(help="Wait until all of them were dealt with, and say what became of them.")
+    ] = True,
+    data: Data = None,
+) -> None:
+    """Send a realistic cascade to the demo company, through the real intake door."""
+    _django(data)
+    import asyncio
+    import time
+
+    import httpx
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from tocsin.platform import clock
+    from tocsin.project import first_run
+    from tocsin.project.demo import storm, watching
+
+    watching.check(root)
+    target = url or first_run.local_url()
+    console = Console(stderr=True)
+    before = watching.marks()
+    began = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        sending = progress.add_task("sent", total=alerts)
+        try:
+            result = asyncio.run(
+                storm.send(target, alerts, clock.now(), lambda more: progress.advance(sending, more), root)
+            )
+        except* httpx.HTTPError as errors:
+            typer.echo(f"{target} does not answer: {errors.exceptions[0]}", err=True)
+            raise typer.Exit(1) from errors
+        sent_s = time.monotonic() - began
+        if wait:
+            deciding = progress.add_task("decided", total=result.accepted)
+            for decided in watching.decided(before, result.accepted):
+                progress.update(deciding, completed=decided)
+    typer.echo(f"{result.accepted} alerts accepted in {sent_s:.1f} s ({result.accepted / sent_s:.0f} a second).")
+    for status, count in sorted(result.refused.items()):
+        typer.echo(f"{count} requests were answered with {status}.")
+    if wait:
+        typer.echo(watching.summary(before))
+    raise typer.Exit(0 if result.accepted == alerts else 1)

@@ -64,6 +64,15 @@ def write_profile(user: User) -> Path:
     return path
 
 
+def local_url() -> str:
+    """Address of the installation on this machine: what its last start wrote, or what the settings say."""
+    try:
+        known = tomllib.loads((config_folder() / "config.toml").read_text())
+        return str(known["profiles"][PROFILE]["url"])
+    except (FileNotFoundError, tomllib.TOMLDecodeError, KeyError, TypeError):
+        return str(settings.TOCSIN.public_url)
+
+
 def _quoted(text: str) -> str:
     """A TOML string."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -3,10 +3,12 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import cache
 
 from django.core.management import call_command
 from django.db import OperationalError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +25,16 @@ class NotReady(Exception):
     """The database is away or its schema is not current; the message says which and what to do."""
 
 
+@cache
+def _known() -> tuple[tuple[str, str], ...]:
+    """The migrations of this version, as room and name; read from the files once."""
+    return tuple(sorted(MigrationLoader(None, ignore_no_migrations=True).disk_migrations))
+
+
 def pending() -> list[str]:
-    """Migrations that were not applied yet, as ``room.name``, in order."""
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+    """Migrations of this version that were not applied yet, as ``room.name``. One query."""
+    applied = MigrationRecorder(connection).applied_migrations()
+    return [".".join(key) for key in _known() if key not in applied]
 
 
 def migrate(patience_s: float = 300.0) -> list[str]:

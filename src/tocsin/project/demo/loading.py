@@ -1,0 +1,174 @@
+"""Turns the company's plain data into specs and saves them through the rooms' own actions."""
+
+import hashlib
+import hmac
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+from tocsin.catalogue.actions import link_services, save_service
+from tocsin.catalogue.models import Service
+from tocsin.catalogue.rules import ServiceSpec
+from tocsin.escalation.actions.policies import save_policy
+from tocsin.escalation.rules import PolicySpec, StepSpec
+from tocsin.intake.actions import save_source
+from tocsin.intake.rules import SourceSpec
+from tocsin.oncall.actions import save_override, save_schedule
+from tocsin.oncall.rules import LayerSpec, OverrideSpec, RestrictionSpec, ScheduleSpec
+from tocsin.people.actions import save_team, save_user, verify_contact_methods
+from tocsin.people.models import ContactMethod
+from tocsin.people.rules import ContactMethodSpec, NotificationRuleSpec, TeamSpec, UserSpec
+from tocsin.platform.actor import SYSTEM
+from tocsin.project.demo import company
+from tocsin.triage.actions.config import save_rule, save_window
+from tocsin.triage.rules import RuleSpec, WindowSpec
+
+PROMETHEUS = "Prometheus"
+POCKET = "pocket"
+GROUPING: dict[str, dict[str, object]] = {
+    "service": {"by": "service", "window_s": 3600, "reopen_s": 300},
+    "dependency": {"by": "dependency", "window_s": 900},
+    "fields": {"by": "fields", "fields": ["alertname"], "window_s": 1800},
+}
+
+
+def source_key(service: str, name: str) -> str:
+    """The key of a demo source: always the same on one installation, different on every other."""
+    text = f"tocsin demo source {service}/{name}"
+    return hmac.new(settings.SECRET_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def save_people() -> None:
+    """People with a pocket phone and mail each, and their teams."""
+    for person in company.PEOPLE:
+        save_user(_user(person), actor=SYSTEM)
+    verify_contact_methods(ContactMethod.objects.values_list("id", flat=True), actor=SYSTEM)
+    for team in company.TEAMS:
+        members = {f"{key}@{company.DOMAIN}": "manager" if key == team.lead else "member" for key in team.everybody}
+        save_team(TeamSpec(team.name, team.slug, team.about, members), actor=SYSTEM)
+
+
+def _user(person: company.Person) -> UserSpec:
+    return UserSpec(
+        email=person.email,
+        name=person.name,
+        zone=person.zone,
+        role=person.role,
+        contact_methods=[
+            ContactMethodSpec(POCKET, POCKET, "Pocket phone"),
+            ContactMethodSpec("email", person.email, "Mail"),
+        ],
+        rules=[
+            NotificationRuleSpec("high", POCKET, POCKET, 0),
+            NotificationRuleSpec("high", "email", person.email, 120),
+            NotificationRuleSpec("low", POCKET, POCKET, 0),
+        ],
+    )
+
+
+def save_schedules(now: datetime) -> None:
+    """Schedules whose rotations began half a year ago, and the administrator on call for a day, to be shown around."""
+    for schedule in company.SCHEDULES:
+        zone = ZoneInfo(schedule.zone)
+        monday = now.astimezone(zone).date() - timedelta(weeks=27)
+        monday -= timedelta(days=monday.weekday())
+        layers = []
+        for rotation in schedule.rotations:
+            anchor = datetime.combine(monday, time.fromisoformat(rotation.hand_off), zone)
+            restrictions = []
+            if rotation.hours:
+                restrictions = [RestrictionSpec(list(rotation.days), *rotation.hours)]
+            members = [f"{key}@{company.DOMAIN}" for key in rotation.people]
+            layers.append(LayerSpec(rotation.name, anchor, members, rotation.unit, rotation.length, restrictions))
+        spec = ScheduleSpec(schedule.name, schedule.slug, schedule.team, schedule.zone, schedule.about, layers)
+        save_schedule(spec, actor=SYSTEM)
+    for slug in ("platform-sun", "tracking-primary"):
+        save_override(
+            OverrideSpec(
+                slug,
+                f"{company.ADMINISTRATOR}@{company.DOMAIN}",
+                now - timedelta(hours=1),
+                now + timedelta(hours=24),
+                "Shows a visitor around",
+            ),
+            actor=SYSTEM,
+        )
+
+
+def save_policies() -> None:
+    """Who must know next, for each team."""
+    for policy in company.POLICIES:
+        spec = PolicySpec(
+            name=policy.name,
+            slug=policy.slug,
+            team=policy.team,
+            description=policy.about,
+            repeats=policy.repeats,
+            ack_timeout_s=policy.ack_timeout_s,
+            steps=[StepSpec([_target(target) for target in targets], wait_s) for wait_s, targets in policy.steps],
+            fallback=[_target(target) for target in policy.fallback],
+        )
+        save_policy(spec, actor=SYSTEM)
+
+
+def _target(text: str) -> str:
+    return f"{text}@{company.DOMAIN}" if text.startswith("user:") else text
+
+
+def save_services() -> None:
+    """Services after those that they need, each with its sources."""
+    for service in company.SERVICES:
+        spec = ServiceSpec(
+            name=service.name,
+            slug=service.slug,
+            description=service.about,
+            team=service.team,
+            policy=service.team,
+            tier=service.tier,
+            grouping=GROUPING[service.by],
+            runbook_url=f"https://runbooks.{company.DOMAIN}/{service.slug}",
+        )
+        save_service(spec, actor=SYSTEM)
+    ids = dict(Service.objects.values_list("slug", "id"))
+    link_services(
+        {ids[service.slug]: [ids[slug] for slug in service.needs] for service in company.SERVICES}, actor=SYSTEM
+    )
+    for service in company.SERVICES:
+        spec_of_source = SourceSpec(PROMETHEUS, service.slug, "alertmanager")
+        save_source(spec_of_source, actor=SYSTEM, key=source_key(service.slug, PROMETHEUS))
+    for source in company.SOURCES:
+        spec_of_source = SourceSpec(source.name, source.service, source.kind, source.config)
+        save_source(spec_of_source, actor=SYSTEM, key=source_key(source.service, source.name))
+
+
+def save_triage(now: datetime) -> None:
+    """Rules and maintenance windows."""
+    for place, (name, kind, condition, what) in enumerate(company.RULES, start=1):
+        save_rule(RuleSpec(name, kind, condition, position=place * 10, **what), actor=SYSTEM)
+    sunday = now - timedelta(days=now.weekday() + 1)
+    save_window(
+        WindowSpec(
+            "Patching of the databases",
+            ["postgres-parcels", "postgres-accounts"],
+            sunday.replace(hour=2, minute=0, second=0, microsecond=0),
+            2 * 3600,
+            rrule="FREQ=WEEKLY;BYDAY=SU",
+            zone="Europe/Oslo",
+            mode="hold",
+            note="What is still open at its end pages then.",
+        ),
+        actor=SYSTEM,
+    )
+    save_window(
+        WindowSpec(
+            "New belts in Poznań",
+            ["sorter-control"],
+            (now + timedelta(days=3)).replace(hour=20, minute=0, second=0, microsecond=0),
+            6 * 3600,
+            zone="Europe/Warsaw",
+            mode="drop",
+            note="The sorter will complain all night; nobody needs to know.",
+        ),
+        actor=SYSTEM,
+    )
