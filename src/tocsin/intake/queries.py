@@ -123,12 +123,13 @@ def refusal_counts(actor: Actor, *, since: datetime | None = None) -> list[dict[
     """How many requests were refused by reason and source since then (24 hours when not given), most first."""
     require(actor, Deed.READ)
     start = since or clock.now() - timedelta(hours=24)
-    return list(
+    rows = (
         RefusalCount.objects.filter(hour__gte=start.replace(minute=0, second=0, microsecond=0))
         .values("reason", "source_id", "source__name")
         .annotate(total=Sum("count"))
         .order_by("-total", "reason")
     )
+    return [dict(row) for row in rows]
 
 
 def waiting() -> int:

@@ -17,7 +17,7 @@ KEPT_REFUSALS = 1_000
 EXCERPT = 2_000
 
 Row = tuple[int, int, str, str, str, str, str, datetime | None]
-"""source_id, bucket, action, dedup_key, severity, title, data (JSON text), occurred_at: the inbox's columns in order."""
+"""source_id, bucket, action, dedup_key, severity, title, data (JSON text), occurred_at: columns of the inbox."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +232,19 @@ def returned_signal(name: str, at: datetime) -> Signal:
         labels={"heartbeat": name},
         origin=name,
         occurred_at=at,
+    )
+
+
+def test_signal(name: str, who: str, mark: str) -> Signal:
+    """A trial report of a source, sent by a person; ``mark`` tells it apart from other trials."""
+    return Signal(
+        action="trigger",
+        dedup_key=f"test-{mark}",
+        title=f"Test signal of {name}",
+        severity="info",
+        labels={"test": "true"},
+        details={"sent by": who},
+        origin="Tocsin",
     )
 
 

@@ -1,7 +1,7 @@
 """The web process: senders' requests go to the intake's door, everything else to Django.
 
-``app`` is an RSGI application. Django speaks ASGI; ``_Bridge`` translates one request. Django's synchronous views run in
-threads that live as long as the process, so that each keeps its database connection.
+``app`` is an RSGI application. Django speaks ASGI; ``_Bridge`` translates one request. Django's synchronous views run
+in threads that live as long as the process, so that each keeps its database connection.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import django
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
-from granian.rsgi import ProtocolClosed
+from granian._granian import RSGIProtocolClosed as ProtocolClosed
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.project.settings")
 django.setup()

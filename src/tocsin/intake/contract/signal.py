@@ -72,6 +72,8 @@ _WORDS: dict[str, Severity] = {
 
 def severity_of(word: object, default: Severity = "error") -> Severity:
     """The severity that a tool's word means (``page`` -> ``critical``, ``P3`` -> ``warning``); else ``default``."""
+    if word is None:
+        return default
     return _WORDS.get(word if isinstance(word, str) else str(word)) or _WORDS.get(str(word).strip().lower(), default)
 
 

@@ -10,12 +10,12 @@ to the spool with its number; later the position tells whether to skip it. Shoul
 somewhere (or be run late), it and the replay both want to move the position away from n-1: only one can, the other
 inserts nothing and reads the position again.
 
-**Database away.** Batches are appended to the spool and answered after fsync. While the spool holds anything, new batches
-go behind it, so that the order of arrival is kept. A replayed signal keeps its arrival: the database's clock, carried
-on by the steady clock of this machine. When the spool is full, Overloaded is raised: the sender gets a 503.
+**Database away.** Batches are appended to the spool and answered after fsync. While the spool holds anything, new
+batches go behind it, so that the order of arrival is kept. A replayed signal keeps its arrival: the database's clock,
+carried on by the steady clock of this machine. When the spool is full, Overloaded is raised: the sender gets a 503.
 
-**A row that PostgreSQL refuses** (class 22, 54) must not hold up the others: each row is then tried alone, and the refused
-one goes in without its details. Any other error of the database counts as "away".
+**A row that PostgreSQL refuses** (class 22, 54) must not hold up the others: each row is then tried alone, and the
+refused one goes in without its details. Any other error of the database counts as "away".
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import structlog
 
 from tocsin.intake.door.database import UNREACHABLE, connect
@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 MOST_ROWS = 5_000
 MOST_WAITING = 200_000
+COPY_FROM = 800
 COMMIT_TIMEOUT_S = 5.0
 ADOPT_EVERY_S = 20.0
 
@@ -49,7 +50,8 @@ INSERT = f"""{_MARK}
 INSERT INTO intake_inbox ({_COLUMNS})
 SELECT item.*, moment.at
 FROM {_NOTICE},
-     unnest($4::int4[], $5::int2[], $6::text[], $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::timestamptz[]) item
+     unnest($4::int4[], $5::int2[], $6::text[], $7::text[], $8::text[], $9::text[], $10::jsonb[],
+            $11::timestamptz[]) item
 """  # noqa: S608 - constants only
 REPLAY = f"""{_MARK}
 INSERT INTO intake_inbox ({_COLUMNS})
@@ -58,6 +60,10 @@ FROM {_NOTICE},
      unnest($4::int4[], $5::int2[], $6::text[], $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::timestamptz[],
             $12::timestamptz[]) item
 """  # noqa: S608 - constants only
+MOVE = """
+UPDATE intake_spool_mark SET position = $2 WHERE spool = $1 AND position = $3
+RETURNING tocsin_now(), pg_notify('tocsin_wake', 'triage')
+"""
 ONE = f"INSERT INTO intake_inbox ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, tocsin_now()))"  # noqa: S608
 
 
@@ -264,9 +270,12 @@ class Committer:
         position = self._position
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                await self._insert.fetch(self.stream, position + 1, position, *zip(*rows, strict=True))
-            if self._insert.get_statusmsg() != f"INSERT 0 {len(rows)}":
-                raise _Outrun
+                if len(rows) >= COPY_FROM:
+                    await self._copy(self._connection, rows)
+                else:
+                    await self._insert.fetch(self.stream, position + 1, position, *zip(*rows, strict=True))
+                    if self._insert.get_statusmsg() != f"INSERT 0 {len(rows)}":
+                        raise _Outrun
         except Exception as error:
             if not _refused(error):
                 raise
@@ -274,6 +283,17 @@ class Committer:
         self._position = position + 1
         self.commits += 1
         self.committed += len(rows)
+
+    async def _copy(self, connection: "asyncpg.Connection[asyncpg.Record]", rows: list[Row]) -> None:
+        """The same for many rows: four round trips instead of one, but cheaper for each row."""
+        position = self._position
+        async with connection.transaction():
+            moment = await connection.fetchval(MOVE, self.stream, position + 1, position)
+            if moment is None:
+                raise _Outrun
+            await connection.copy_records_to_table(
+                "intake_inbox", columns=_COLUMNS.split(", "), records=[(*row, moment) for row in rows]
+            )
 
     async def _one_by_one(
         self, stream: str, before: int, after: int, rows: Sequence[Row], arrivals: Sequence[datetime] | None

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 from django.db import connections
 
 CONNECT_TIMEOUT_S = 4.0

@@ -1,6 +1,7 @@
 """The fast door: requests of senders, answered by the web process before Django is asked.
 
-A request's way: address -> kind and key -> source (from memory) -> limit -> parse (pure) -> rows -> group commit -> answer.
+A request's way: address -> kind and key -> source (from memory) -> limit -> parse (pure) -> rows -> group commit ->
+answer.
 A 2xx leaves only when the rows are durable. Refusals are JSON in the shape the sender's tool understands, never a
 redirect; each is counted and the newest are kept.
 """
@@ -8,13 +9,14 @@ redirect; each is counted and the newest are kept.
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from math import ceil
 from secrets import token_hex
 from typing import Any
 from urllib.parse import unquote
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import structlog
 
 from tocsin.intake.contract import Answer, Parsed, ParseError, Request, SourceKind
@@ -108,10 +110,8 @@ class Door:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        try:
+        with suppress(Unavailable):
             await self._write_books()
-        except Unavailable:
-            pass
         if self._control is not None:
             self._control.terminate()
             self._control = None
@@ -329,11 +329,9 @@ class Door:
 
     async def _keep_fresh(self) -> None:
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH_EVERY_S if self.clock.known else 0.5):
                     await self._stale.wait()
-            except TimeoutError:
-                pass
             self._stale.clear()
             try:
                 await self._refresh()

@@ -41,7 +41,7 @@ def _parsed(address: str) -> IPv4Address | IPv6Address | None:
 
 
 def remote_of(client: str, scheme: str, headers: Headers, networks: Networks) -> Remote:
-    """The sender. X-Forwarded-* counts only when the peer is a trusted proxy, and only as far as proxies are trusted."""
+    """The sender. X-Forwarded-* counts only from a trusted proxy, and only as far back as proxies are trusted."""
     address = peer_address(client)
     if not networks or not trusted(address, networks):
         return Remote(address, scheme, "", "")

@@ -34,7 +34,11 @@ class Web:
     async def _run(self) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self._stop = lambda: loop.call_soon_threadsafe(stop.set)
+
+        def end() -> None:
+            loop.call_soon_threadsafe(stop.set)
+
+        self._stop = end
         serving = asyncio.ensure_future(serve_here("127.0.0.1", self.port, stop=stop, signals=False))
         while not serving.done():
             try:

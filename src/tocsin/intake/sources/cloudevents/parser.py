@@ -9,6 +9,7 @@ import base64
 import binascii
 from collections.abc import Iterable
 from collections.abc import Mapping as Values
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
@@ -94,10 +95,8 @@ def _structured(value: Any, where: str) -> tuple[dict[str, Any], Any]:
         except ParseError:
             data = clean_text(raw.decode("utf-8", "replace"))
     elif isinstance(data, str) and "json" in as_text(event.get("datacontenttype")):
-        try:
+        with suppress(ParseError):
             data = decode_json(data.encode("utf-8", "replace"), _decode, lambda plain: plain)
-        except ParseError:
-            pass
     return event, data
 
 
