@@ -244,7 +244,11 @@ def run_simulation(request: HttpRequest, body: SimulateIn) -> dict[str, Any]:
         found = simulate(queries.snapshot([row.pk])[row.pk], body.priority, at, body.for_s, actor=actor)
     else:
         found = simulate(catalogue.service(actor, body.service).pk, body.priority, at, body.for_s, actor=actor)
-    return found.to_json()
+    emails = people.emails(line.user_id for line in found.lines if line.user_id is not None)
+    told = found.to_json()
+    for line in told["items"]:
+        line["email"] = emails.get(line["user_id"])
+    return told
 
 
 @router.get("/incidents/{ref}/runs", response=RunList)

@@ -1,0 +1,272 @@
+"""The command line against a live server on loopback: what others script against."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tocsin.cli.main import app
+from tocsin.people import actions
+from tocsin.people.tests.named import Named, named_people
+from tocsin.platform.actor import SYSTEM
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def people() -> Named:
+    return named_people()
+
+
+@pytest.fixture
+def tocsin(people: Named, live_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run ``tocsin ...`` as Alice; returns what it printed."""
+    _, token = actions.create_token(people.alice.pk, actor=SYSTEM)
+    monkeypatch.setenv("TOCSIN_URL", live_server.url)
+    monkeypatch.setenv("TOCSIN_TOKEN", token)
+    monkeypatch.setenv("TOCSIN_CONFIG_DIR", str(tmp_path))
+    runner = CliRunner()
+
+    def run(*words: str, code: int = 0, stdin: str = "") -> Result:
+        result = runner.invoke(app, words, input=stdin)
+        assert result.exit_code == code, (words, result.stdout, result.stderr, result.exception)
+        return result
+
+    return run
+
+
+@pytest.fixture
+def tell(tocsin: Run) -> Callable[..., Any]:
+    """Run ``tocsin ... --json``; returns what the JSON says."""
+
+    def run(*words: str) -> Any:
+        return json.loads(tocsin(*words, "--json").stdout)
+
+    return run
+
+
+def world(tell: Callable[..., Any]) -> None:
+    """A schedule in which Bob and Alice take turns, a policy on it, a service with that policy."""
+    tell(
+        "schedule", "create", "--name", "Primary", "--member", "bob@example.org", "--member", "alice@example.org",
+        "--from", "2026-01-05T09:00", "--zone", "Europe/Zurich", "--team", "core",
+    )  # fmt: skip
+    tell(
+        "policy",
+        "create",
+        "--name",
+        "Standard",
+        "--step",
+        "schedule:primary=5m",
+        "--fallback",
+        "user:alice@example.org",
+    )
+    tell("service", "create", "--name", "Web Shop", "--team", "core", "--policy", "standard", "--tier", "1")
+
+
+def test_source_create_says_exactly_what_a_sender_needs(tocsin: Run, tell: Callable[..., Any]) -> None:
+    world(tell)
+    made = tell("source", "create", "--service", "WEB shop", "--kind", "pagerduty")
+    assert set(made) == {"id", "kind", "key", "url"}
+    assert made["kind"] == "pagerduty"
+    assert made["url"].endswith("/v2/enqueue")
+    named = tell(
+        "source", "create", "--service", "web-shop", "--kind", "heartbeat", "--name", "Nightly", "--limit-per-minute",
+        "60", "--config", '{"interval_s": 600}',
+    )  # fmt: skip
+    assert named["key"] in named["url"]
+    listed = tell("source", "list", "--service", "web-shop")
+    assert set(listed) == {"items"}
+    assert "Nightly" in {item["name"] for item in listed["items"]}
+    assert all("key" not in item for item in listed["items"])
+    assert tell("source", "show", "Nightly")["key"] == named["key"]
+    assert tell("source", "rotate-key", "Nightly", "--yes")["key"] != named["key"]
+    assert tell("source", "change", "Nightly", "--disable")["enabled"] is False
+    assert tell("source", "delete", "nightly") == {"count": 1}
+    wrong = tocsin("source", "create", "--service", "web-shop", "--kind", "pigeon", "--json", code=1)
+    assert wrong.stdout == ""
+    assert "kind:" in wrong.stderr
+
+
+def test_token_create(tell: Callable[..., Any], tocsin: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tell("token", "create", "--user", "bob@example.org", "--scope", "read", "--days", "3")
+    assert set(made) == {"token"}
+    assert {row["user"] for row in tell("token", "list")["items"]} == {"alice@example.org", "bob@example.org"}
+    monkeypatch.setenv("TOCSIN_TOKEN", made["token"])
+    assert tell("user", "me")["may"] == ["read"]
+    refused = tocsin("team", "create", "--name", "X", "--json", code=4)
+    assert refused.stdout == ""
+    assert "may not" in refused.stderr
+
+
+def test_who_is_on_call(tell: Callable[..., Any], tocsin: Run) -> None:
+    world(tell)
+    found = tell("oncall", "who", "--schedule", "Primary", "--at", "2026-01-06T12:00:00+01:00")
+    assert set(found) == {"at", "schedule", "oncall"}
+    assert found["schedule"] == "Primary"
+    assert [set(shift) for shift in found["oncall"]] == [{"email", "name", "layer", "from", "to"}]
+    assert found["oncall"][0]["email"] == "bob@example.org"
+    second = tell("oncall", "who", "--schedule", "primary", "--at", "2026-01-13T12:00:00+01:00")
+    assert second["oncall"][0]["email"] == "alice@example.org"
+    empty = tell("oncall", "who", "--schedule", "primary", "--at", "2025-01-13T12:00:00+01:00")
+    assert empty["oncall"] == []
+    made = tell(
+        "oncall", "override", "--schedule", "primary", "--user", "charlie@example.org", "--from", "now", "--to", "+8h"
+    )
+    assert tell("oncall", "who", "--schedule", "primary")["oncall"][0]["email"] == "charlie@example.org"
+    assert [row["id"] for row in tell("override", "list", "--schedule", "primary")["items"]] == [made["id"]]
+    assert tell("override", "delete", str(made["id"])) == {"count": 1}
+    assert "Bob" in tocsin("oncall", "who", "--schedule", "primary", "--at", "2026-01-06T12:00:00+01:00").stdout
+    assert "Nobody" in tocsin("oncall", "who", "--schedule", "primary", "--at", "2025-01-06T12:00:00+01:00").stdout
+    assert len(tell("oncall", "list")["items"]) == 1
+    assert tell("schedule", "shifts", "primary")["gaps"] == []
+
+
+def test_simulate_tells_who_when_how_and_why(tell: Callable[..., Any], tocsin: Run) -> None:
+    world(tell)
+    words = (
+        "simulate",
+        "--service",
+        "Web Shop",
+        "--priority",
+        "P1",
+        "--at",
+        "2026-01-06T12:00:00+01:00",
+        "--for",
+        "4h",
+    )
+    found = tell(*words)
+    first = found["items"][0]
+    assert first["user"] == "Bob"
+    assert first["email"] == "bob@example.org"
+    assert first["channel"] == "email"
+    assert first["at"].startswith("2026-01-06T")
+    assert "Primary" in first["why"]
+    assert "Bob" in tocsin(*words).stdout
+    assert tell("simulate", "--policy", "standard", "--at", "2026-01-06T12:00:00+01:00")["items"]
+
+
+def test_an_incident_from_its_declaration_to_its_end(tell: Callable[..., Any], tocsin: Run) -> None:
+    world(tell)
+    made = tell("incident", "declare", "--title", "Shop is down", "--service", "Web Shop", "--impact", "high")
+    number = made["number"]
+    assert (made["state"], made["priority"]) == ("triggered", "P1")
+    assert [row["id"] for row in tell("incident", "list", "--state", "open")["items"]] == [made["id"]]
+    assert tell("incident", "show", number)["title"] == "Shop is down"
+    assert tell("incident", "show", str(made["id"]))["id"] == made["id"]
+    assert tell("incident", "ack", number)["state"] == "acknowledged"
+    assert tell("incident", "unack", number, "--reason", "not me")["state"] == "triggered"
+    assert tell("incident", "snooze", number, "--for", "30m")["snoozed_until"]
+    assert tell("incident", "reassign", number, "--to", "bob@example.org")["assignees"] == ["bob@example.org"]
+    assert tell("incident", "note", number, "looking")["id"] == made["id"]
+    assert tell("incident", "retitle", number, "Shop is slow")["title"] == "Shop is slow"
+    assert tell("incident", "priority", number, "P3", "--reason", "few customers")["priority"] == "P3"
+    tell("incident", "escalate", number, "--reason", "no answer")
+    tell("incident", "page", number, "--user", "charlie@example.org", "--message", "please look")
+    assert tell("incident", "mitigate", number)["state"] == "mitigated"
+    other = tell("incident", "declare", "--title", "Also down", "--service", "web-shop")
+    assert tell("incident", "merge", number, other["number"])["id"] == made["id"]
+    assert tell("incident", "resolve", number, "--note", "restarted")["state"] == "resolved"
+    assert tell("incident", "reopen", number, "--reason", "again")["state"] == "triggered"
+    both = tell("incident", "resolve", number, other["number"])
+    assert both["changed"] == [made["id"]]
+    assert str(other["id"]) in both["skipped"]
+    assert tell("incident", "close", number)["state"] == "closed"
+    kinds = [row["kind"] for row in tell("incident", "timeline", number)["items"]]
+    assert {"acknowledged", "note", "resolved", "escalated"} <= set(kinds)
+    assert tell("incident", "pages", number)["items"]
+    assert tell("incident", "runs", number)["items"]
+    assert set(tell("incident", "deliveries", number)) == {"items"}
+    why = tell("why", "incident", number)
+    assert "Primary" in json.dumps(why)
+    page = tell("incident", "pages", number)["items"][0]
+    assert tell("why", "page", str(page["id"]))["summary"]
+    refused = tocsin("incident", "ack", number, code=1)
+    assert number in refused.stderr
+    for words in (("list",), ("show", number), ("timeline", number), ("pages", number)):
+        assert tocsin("incident", *words).stdout
+    assert tocsin("why", "incident", number).stdout
+
+
+def test_every_noun_is_listed_saved_shown_and_deleted(tell: Callable[..., Any], tocsin: Run, tmp_path: Path) -> None:
+    world(tell)
+    for noun in (
+        "service",
+        "team",
+        "user",
+        "schedule",
+        "policy",
+        "source",
+        "alert",
+        "rule",
+        "window",
+        "token",
+        "incident",
+    ):
+        assert set(tell(noun, "list")) == {"items"}, noun
+        assert tocsin(noun, "list").stdout, noun
+    team = tmp_path / "team.yaml"
+    team.write_text("name: Payments\nmembers:\n  bob@example.org: manager\n")
+    assert tell("team", "save", str(team))["members"] == {"bob@example.org": "manager"}
+    team.write_text('{"name": "Payments", "description": "money"}')
+    changed = tell("team", "save", str(team))
+    assert (changed["slug"], changed["members"]) == ("payments", {"bob@example.org": "manager"})
+    assert tell("team", "delete", "payments") == {"count": 1}
+    assert tell("user", "create", "--email", "dan@example.org", "--name", "Dan")["role"] == "responder"
+    assert tell("user", "add-contact", "dan@example.org", "--channel", "ntfy", "--address", "dans-phone")["id"]
+    rules = tell("user", "add-rule", "dan@example.org", "--channel", "ntfy", "--urgency", "low", "--after", "5m")
+    assert (rules["items"][-1]["channel"], rules["items"][-1]["delay_s"]) == ("ntfy", 300)
+    assert tell("user", "delete", "dan@example.org") == {"count": 1}
+    made = tell("rule", "create", "--name", "Quiet", "--kind", "suppress", "--condition", 'signal.severity == "info"')
+    assert tell("rule", "show", "quiet")["id"] == made["id"]
+    assert tell("rule", "delete", "Quiet") == {"count": 1}
+    window = tell("window", "create", "--name", "Upgrade", "--service", "web-shop", "--from", "now", "--for", "2h")
+    assert window["duration_s"] == 7200
+    assert tell("window", "end", "upgrade")["ended_at"]
+    assert tell("window", "delete", str(window["id"])) == {"count": 1}
+    assert tell("service", "show", "Web Shop")["policy"] == "standard"
+    tell("change", "create", "Deploy 7", "--service", "web shop")
+    assert tell("change", "list")["items"][0]["summary"] == "Deploy 7"
+    assert tell("service", "delete", "web-shop") == {"count": 1}
+    assert tell("policy", "delete", "standard") == {"count": 1}
+    assert tell("schedule", "delete", "primary") == {"count": 1}
+
+
+def test_exit_codes_tell_what_kind_of_failure_it_was(
+    tocsin: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, people: Named
+) -> None:
+    assert "no incident" in tocsin("incident", "show", "INC-99999", "--json", code=3).stderr
+    tocsin("service", "show", "nothing", code=3)
+    tocsin("simulate", "--service", "x", "--for", "forever", code=2)
+    tocsin("incident", "snooze", "1", code=2)
+    tocsin("no-such-noun", code=2)
+    invalid = tocsin("user", "create", "--email", "nowhere", "--name", "N", "--json", code=1)
+    assert "email:" in invalid.stderr
+    monkeypatch.setenv("TOCSIN_TOKEN", "tocsin_wrong")
+    tocsin("incident", "list", code=4)
+    monkeypatch.setenv("TOCSIN_URL", "http://127.0.0.1:9")
+    assert "127.0.0.1:9" in tocsin("incident", "list", "--json", code=5).stderr
+    monkeypatch.delenv("TOCSIN_URL")
+    assert "profile" in tocsin("incident", "list", code=2).stderr
+
+
+def test_profiles(
+    tocsin: Run, people: Named, live_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _, token = actions.create_token(people.bob.pk, actor=SYSTEM)
+    (tmp_path / "config.toml").write_text(
+        f'default = "local"\n[profiles.local]\nurl = "{live_server.url}/"\ntoken = "{token}"\n'
+        '[profiles."gone"]\nurl = "http://127.0.0.1:9"\n'
+    )
+    # a profile that is asked for goes before TOCSIN_URL
+    tocsin("user", "me", "--profile", "gone", code=5)
+    tocsin("user", "me", "--profile", "unheard-of", code=2)
+    monkeypatch.delenv("TOCSIN_URL")
+    monkeypatch.delenv("TOCSIN_TOKEN")
+    assert json.loads(tocsin("user", "me", "--json").stdout)["email"] == "bob@example.org"
+    monkeypatch.setenv("TOCSIN_PROFILE", "gone")
+    tocsin("user", "me", code=5)
