@@ -12,7 +12,7 @@ ROOMS = ["web", "incidents", "triage", "oncall", "escalation", "catalogue", "int
 urlpatterns: list[URLPattern | URLResolver] = [path("account/", include("allauth.urls")), *health.urlpatterns]
 for room in ROOMS:
     if find_spec(f"tocsin.{room}.pages"):
-        urlpatterns += import_module(f"tocsin.{room}.pages").urlpatterns
+        urlpatterns += getattr(import_module(f"tocsin.{room}.pages"), "urlpatterns", [])
 if find_spec("tocsin.api.urls"):
     urlpatterns += import_module("tocsin.api.urls").urlpatterns
 
