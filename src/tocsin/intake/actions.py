@@ -254,22 +254,6 @@ def accept(items: Sequence[tuple[int, Signal]]) -> int:
     return len(rows)
 
 
-def send_test_signal(id: int, *, actor: Actor) -> str:
-    """Let the source report a trial condition, to see what becomes of it. Returns its dedup key.
-
-    It goes the whole way and pages whoever a real one of severity ``info`` would. Raises NotFound, Forbidden, Conflict.
-    """
-    with transaction.atomic():
-        source = _locked(id)
-        require(actor, Deed.CONFIGURE, source.service.team_id)
-        if not source.enabled:
-            raise Conflict(f"{source.name} is switched off; switch it on to test it.")
-        signal = rules.test_signal(source.name, actor.name, secrets.random_key(8))
-        accept([(source.pk, signal)])
-        audit.record(actor, "tested", "source", source.pk, source.name)
-    return signal.dedup_key
-
-
 # -- heartbeats ------------------------------------------------------------------------------------------------------
 
 

@@ -235,19 +235,6 @@ def returned_signal(name: str, at: datetime) -> Signal:
     )
 
 
-def test_signal(name: str, who: str, mark: str) -> Signal:
-    """A trial report of a source, sent by a person; ``mark`` tells it apart from other trials."""
-    return Signal(
-        action="trigger",
-        dedup_key=f"test-{mark}",
-        title=f"Test signal of {name}",
-        severity="info",
-        labels={"test": "true"},
-        details={"sent by": who},
-        origin="Tocsin",
-    )
-
-
 def problems_of(spec: SourceSpec, kinds: Mapping[str, object]) -> dict[str, str]:
     """What is wrong with a source's description, by field, apart from its configuration."""
     problems = {}

@@ -2,8 +2,8 @@
 
 One file for each process, ``<folder>/<stream>.spool``, locked (flock) for as long as the process lives; whoever gets
 the lock of another file knows that its process is dead and adopts it. A file is a sequence of records: length and
-CRC-32 of the payload (two 32-bit numbers, little-endian), then the payload (MessagePack): number, arrival, rows. A torn record
-at the end was never answered with success, so it may be dropped.
+CRC-32 of the payload (two 32-bit numbers, little-endian), then the payload (MessagePack): number, arrival, rows. A torn
+record at the end was never answered with success, so it may be dropped.
 """
 
 import fcntl

@@ -109,7 +109,8 @@ def test_a_test_signal_goes_the_same_way() -> None:
     made, _ = source(name="one")
     key = actions.send_test_signal(made.pk, actor=SYSTEM)
     row = Inbox.objects.get()
-    assert (row.source_id, row.dedup_key, row.title) == (made.pk, key, "Test signal of one")
+    assert (row.source_id, row.dedup_key) == (made.pk, key)
+    assert "Test signal of one" in row.title
     with pytest.raises(Forbidden):
         actions.send_test_signal(made.pk, actor=OBSERVER)
     actions.set_enabled([made.pk], False, actor=SYSTEM)
