@@ -1,17 +1,19 @@
 """What a channel is: the only module of Tocsin that a channel plug-in imports.
 
 A channel is a folder with ``channel.py`` (an instance of a ``Channel`` named ``channel``, registered under the entry
-point group ``tocsin.channels``), ``guide.md`` and tests. ``send`` returns a value and never raises: what a provider does
-wrong is an outcome, not a fault of ours. One conformance suite (``tests/contracts/test_channels.py``) runs over all.
+point group ``tocsin.channels``), ``guide.md`` and tests. ``send`` returns a value and never raises: what a provider
+does wrong is an outcome, not a fault of ours. One suite of tests runs over all: ``tests/contracts/test_channels.py``.
 """
 
 import asyncio
+import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from tocsin.platform.outbound import Answer, Client, OutboundError
@@ -55,7 +57,7 @@ Result = Delivered | Accepted | TryLater | Rejected
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``verb``: view, acknowledge, resolve, escalate. Following it (GET) changes nothing; it opens a page with a button."""
+    """``verb``: view, acknowledge, resolve, escalate. Following it (GET) changes nothing; the page has a button."""
 
     verb: str
     text: str
@@ -258,6 +260,10 @@ class Channel(ABC):
     async def send(self, message: Message, method: Method, context: Context) -> Result:
         """Try once. Never raises for what the network or the provider does; cancelled when it takes too long."""
 
+    def guide(self) -> str:
+        """How to set it up, for people: the ``guide.md`` beside the channel's module, in Markdown."""
+        return Path(inspect.getfile(type(self))).with_name("guide.md").read_text()
+
     async def close(self) -> None:
         """Let go of connections; called when the engine stops."""
         return  # most channels hold none
@@ -267,7 +273,7 @@ class Channel(ABC):
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for: seconds or an HTTP date (RFC 9110, 10.2.3); None when unreadable."""
+    """Seconds that a ``Retry-After`` header asks for: a number or an HTTP date (RFC 9110, 10.2.3); None: unreadable."""
     if not value:
         return None
     value = value.strip()

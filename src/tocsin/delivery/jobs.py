@@ -314,7 +314,7 @@ class Deliverer:
             await self._close()
 
     async def run_once(self) -> int:
-        """Deliver everything that is due now, record it, let go of everything; returns how many deliveries were taken."""
+        """Deliver everything that is due now, record it, let go; returns how many deliveries were taken."""
         await self._open()
         total = 0
         try:
@@ -424,7 +424,7 @@ class Deliverer:
         except Exception as error:
             log.exception("a channel failed", channel=channel.descriptor.kind)
             return TryLater(None, f"fault in the channel: {type(error).__name__}: {error}"[:300])
-        if not isinstance(result, Delivered | Accepted | TryLater | Rejected):
+        if type(result) not in (Delivered, Accepted, TryLater, Rejected):
             return TryLater(None, f"fault in the channel: it answered {type(result).__name__}")
         return result
 
@@ -492,5 +492,5 @@ class Deliverer:
 
 
 def deliver_due() -> int:
-    """Deliver everything that is due now, in this process; returns how many deliveries were taken. For tests and commands."""
+    """Deliver everything that is due now, in this process, for tests and commands; returns how many were taken."""
     return asyncio.run(Deliverer().run_once())

@@ -1,5 +1,6 @@
 """What others may read of delivery: deliveries and attempts, what a message will say, the pocket, and how it goes."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -99,7 +100,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
         if incident_ids:
             cursor.execute(_INCIDENTS, [incident_ids])
             for row in cursor.fetchall():
-                incidents[row[0]] = IncidentFacts(*row[:10], f"{base}/incidents/{row[0]}/", *row[10:])
+                incidents[row[0]] = IncidentFacts(*[*row[:10], f"{base}/incidents/{row[0]}/", *row[10:]])
         if page_ids:
             cursor.execute(_PAGES, [page_ids, incident_ids])
             for page, incident, generation, user, name, reason in cursor.fetchall():
@@ -141,8 +142,6 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
 
 def _json(value: object) -> Any:
     """JSON columns come as text from a raw cursor under Django."""
-    import json
-
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -300,15 +299,19 @@ def delivery_health() -> Health:
             ChannelHealth(
                 kind,
                 known[kind].descriptor.label if kind in known else kind,
-                queue.get(kind, {}).get("waiting", 0),
-                queue.get(kind, {}).get("due", 0),
-                ended.get(kind, {}).get("sent", 0),
-                ended.get(kind, {}).get("failed", 0),
+                _number(queue, kind, "waiting"),
+                _number(queue, kind, "due"),
+                _number(ended, kind, "sent"),
+                _number(ended, kind, "failed"),
                 problems.get(kind, ""),
             )
             for kind in kinds
         ),
     )
+
+
+def _number(rows: Mapping[str, Mapping[str, Any]], kind: str, name: str) -> int:
+    return int(rows[kind][name]) if kind in rows else 0
 
 
 # --- for pages, incidents and people ------------------------------------------------------------------------------
@@ -345,7 +348,7 @@ def delivery(actor: Actor, delivery_id: int) -> Delivery | None:
 
 
 def shown_address(actor: Actor, item: Delivery) -> str:
-    """The address as this actor may see it: in full only to the person and to administrators; it may be a credential."""
+    """The address as this actor may see it: in full only to the person and administrators; it may be a credential."""
     if actor.user_id == item.user_id or may(actor, Deed.ADMINISTER):
         return item.address
     return masked(item.channel, item.address)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tocsin.delivery.contract import Accepted, Delivered, IncidentFacts, Link, Message, Rejected, Result, TryLater
+from tocsin.delivery.contract import Accepted, Delivered, IncidentFacts, Link, Message, Rejected, Result
 from tocsin.escalation.rules import PageReason
 
 # --- what happened (see project/reactions.py for what follows) ----------------------------------------------------
@@ -257,7 +257,7 @@ def trial_message(*, key: str, at: datetime, to: str, url: str, delivery_id: int
         about="test",
         key=key,
         title="Test from Tocsin",
-        body="This is a test. If you can read it, Tocsin can reach you here. Nothing is wrong and nothing is asked of you.",
+        body="This is a test. If you can read it, Tocsin can reach you here. Nothing is wrong.",
         at=at,
         to=to,
         links=(Link("view", "Open Tocsin", url),),

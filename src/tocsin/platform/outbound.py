@@ -70,7 +70,7 @@ def addresses_inside(address: Address) -> list[Address]:
         elif address.teredo:
             found.extend(address.teredo)
         elif address in NAT64:
-            found.append(IPv4Address(int(address) & 0xFFFFFFFF))
+            found = [IPv4Address(int(address) & 0xFFFFFFFF)]
         elif int(address) >> 32 == 0 and int(address) > 1:
             found.append(IPv4Address(int(address)))  # IPv4-compatible, long deprecated, still understood by some stacks
     return found
@@ -110,7 +110,7 @@ async def resolve(host: str, port: int, allow: Iterable[Network] = ()) -> list[s
     good = [text for text in candidates if (address := _literal(text)) is not None and allowed(address, allow)]
     if not good:
         raise Refused(
-            f"{host} is at {', '.join(candidates[:3])}, a private address; TOCSIN_OUTBOUND_ALLOW says which may be reached"
+            f"{host} is at {', '.join(candidates[:3])}, a private address; TOCSIN_OUTBOUND_ALLOW may allow it"
         )
     return good
 
@@ -146,6 +146,8 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 @lru_cache(maxsize=4096)
 def target_of(url: str) -> Target:
     """Take an address apart. Raises Unusable."""
+    if any(ord(char) < 33 and char != " " for char in url):
+        raise Unusable("an address holds no control characters")
     try:
         parts = urlsplit(url.strip())
         port = parts.port

@@ -17,7 +17,7 @@ PAST = {"acknowledge": "acknowledged", "resolve": "resolved", "escalate": "escal
 
 @dataclass(frozen=True, slots=True)
 class LinkPreview:
-    """What a link would do. ``ready``: a click would change something; otherwise ``text`` says why not, in a friendly way."""
+    """What a link would do. ``ready``: a click would change something; otherwise ``text`` says kindly why not."""
 
     verb: str
     incidents: tuple[Incident, ...]
@@ -94,7 +94,7 @@ def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
     """Do what a link says, in the name of the person it was made for.
 
     An incident that somebody has acknowledged already is a friendly answer, not an error. ``via`` is recorded with the
-    channel of the message that carried the link. Raises what ``preview_link`` raises, and what the action itself raises.
+    channel of the message that carried the link. Raises what ``preview_link`` raises, and what the action raises.
     """
     from tocsin.escalation.actions.runs import escalate_now
     from tocsin.incidents import actions as incidents_actions

@@ -52,7 +52,8 @@ def notify_resolved(incident_ids: Iterable[int]) -> int:
 def send_test(contact_method_id: int, *, actor: Actor) -> int:
     """Send a test message to a contact method; returns the delivery's id, whose state tells what came of it.
 
-    A person may test their own contact methods; an administrator everybody's. Raises NotFound, Forbidden, Conflict (disabled).
+    A person may test their own contact methods; an administrator everybody's. Raises NotFound, Forbidden, and Conflict
+    when it is disabled.
     """
     method = ContactMethod.objects.filter(id=contact_method_id).first()
     if method is None:

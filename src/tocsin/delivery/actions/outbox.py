@@ -72,7 +72,7 @@ RETURNING d.page_id, d.id
 def drop_stale(incident_ids: Iterable[int], reason: str) -> int:
     """Drop the waiting pages of these incidents that an answer has overtaken; returns how many.
 
-    Call it in the transaction that raised the incidents' generation. ``reason`` is shown to people: "acknowledged by Ada".
+    Call it in the transaction that raised the incidents' generation. ``reason`` is for people: "acknowledged by Ada".
     """
     with connection.cursor() as cursor:
         cursor.execute(_DROP, [reason, list(incident_ids)])
@@ -81,7 +81,8 @@ def drop_stale(incident_ids: Iterable[int], reason: str) -> int:
     return len(rows)
 
 
-# The fence is judged in the statement that takes the delivery. The commit of a claim need not be durable: a claim
+# The fence is judged in the statement that takes the delivery. Who acknowledged an incident may still ask for people by
+# hand, so such a page needs the right generation only. The commit of a claim need not be durable: a claim
 # lost in a crash leaves the delivery waiting, and it is sent again, which a lost answer would lead to as well.
 _CLAIM = """
 WITH due AS (
@@ -96,6 +97,8 @@ WITH due AS (
   SELECT due.id, p.urgency, CASE
     WHEN d.kind <> 'page' OR d.generation IS NULL THEN NULL
     WHEN i.generation = d.generation AND i.state = 'triggered' THEN NULL
+    WHEN i.generation = d.generation AND i.state IN ('acknowledged', 'mitigated') AND p.reason->>'kind' = 'manual'
+      THEN NULL
     WHEN i.state = 'acknowledged' THEN 'acknowledged by ' || coalesce(u.name, 'somebody') || ' before it was sent'
     WHEN i.state <> 'triggered' THEN i.state || ' before it was sent'
     ELSE 'who must know has changed before it was sent' END AS stale
@@ -194,30 +197,19 @@ def _row(item: Settled) -> Row:
     verdict = rules.after(result, number=delivery.number, urgency=delivery.urgency, delivery_id=delivery.id)
     ref = result.ref if isinstance(result, Delivered | Accepted) else ""
     outcome = {Delivered: "delivered", Accepted: "accepted", Rejected: "rejected"}.get(type(result), "try_later")
-    if isinstance(verdict, rules.Again):
-        reason = "" if isinstance(result, Delivered | Accepted) else result.reason
-        return (
-            delivery.id, delivery.claim, "pending", verdict.after_s, outcome, reason, ref, started, ended, delivery.number
-        )  # fmt: skip
-    return (
-        delivery.id,
-        delivery.claim,
-        verdict.state,
-        0.0,
-        outcome,
-        verdict.reason,
-        ref,
-        started,
-        ended,
-        delivery.number,
-    )
+    state, wait = (verdict.state, 0.0) if isinstance(verdict, rules.Over) else ("pending", verdict.after_s)
+    reason = "" if isinstance(result, Delivered | Accepted) else result.reason
+    if isinstance(verdict, rules.Over):
+        reason = verdict.reason
+    number = delivery.number
+    return (delivery.id, delivery.claim, state, wait, outcome, reason, ref, started, ended, number)
 
 
 def settle(results: Sequence[Settled]) -> list[int]:
     """Record what came of claimed deliveries; returns the ids that were still ours.
 
     A delivery whose lease ran out meanwhile is left alone (compare-and-set by claim). When one fails, the next contact
-    method of the same person is due at once; pages with none left are published as ``PagesFailed`` in the same transaction.
+    method of the same person is due at once; pages with none left are published as ``PagesFailed`` in this transaction.
     """
     if not results:
         return []

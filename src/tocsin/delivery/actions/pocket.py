@@ -10,9 +10,12 @@ from tocsin.platform import clock, events
 from tocsin.platform.actor import Actor
 
 _KEEP = """
-INSERT INTO delivery_pocket_message (user_id, delivery_id, incident_id, title, body, links, at)
-SELECT %s, d.id, d.incident_id, left(%s, 1024), %s, %s::jsonb, tocsin_now() FROM delivery_delivery d WHERE d.id = %s
-ON CONFLICT (delivery_id) DO NOTHING
+WITH kept AS (
+  INSERT INTO delivery_pocket_message (user_id, delivery_id, incident_id, title, body, links, at)
+  SELECT %s, d.id, d.incident_id, left(%s, 1024), %s, %s::jsonb, tocsin_now() FROM delivery_delivery d WHERE d.id = %s
+  ON CONFLICT (delivery_id) DO NOTHING RETURNING id, user_id
+)
+SELECT pg_notify('tocsin_live', 'pocket:' || user_id || ':' || id) FROM kept
 """
 
 
@@ -23,19 +26,18 @@ def keep(message: Message, method: Method) -> str:
     # One statement in one round trip, with the note to open pages; not durable on its own account, because the
     # delivery's outcome, which is, commits after it.
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH kept AS ({_KEEP} RETURNING id) SELECT pg_notify('tocsin_live', 'pocket:' || %s || ':' || id) FROM kept",
-            [method.user_id, message.title, message.body, links, delivery, method.user_id],
-        )
+        cursor.execute(_KEEP, [method.user_id, message.title, message.body, links, delivery])
     return f"pocket-{delivery}"
 
 
 def mark_read(message_ids: list[int], *, actor: Actor) -> int:
     """Mark messages on one's own demo phone as read; returns how many were new."""
+    if actor.user_id is None:
+        return 0
     with transaction.atomic():
         count = PocketMessage.objects.filter(id__in=message_ids, user_id=actor.user_id, read_at=None).update(
             read_at=clock.now()
         )
-        if count and actor.user_id:
+        if count:
             events.changed("pocket", {actor.user_id: max(message_ids)})
     return count

@@ -256,3 +256,12 @@ def test_notify_resolved_tells_whom_we_paged_once(world: World) -> None:
     assert actions.notify_resolved([incident.pk]) == 0
     [item] = actions.claim()
     assert (item.kind, item.contact_method_id, item.urgency) == ("resolved", told.pk, "low")
+
+
+def test_who_acknowledged_may_still_ask_for_people(world: World) -> None:
+    user = world.person()
+    incident = world.incident(state="acknowledged")
+    world.enqueue(world.page(incident, user, kind="manual"), [world.method(user)])
+    world.enqueue(world.page(incident, user, kind="step"), [world.method(user)])
+    assert len(actions.claim()) == 1
+    assert sorted(Delivery.objects.values_list("state", flat=True)) == ["dropped", "sending"]

@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-import apprise
-
 from tocsin.delivery.contract import (
     Accepted,
     Channel,
@@ -26,7 +24,26 @@ from tocsin.delivery.contract import (
 
 # Schemas that act on our own machine, or post anything anywhere (the webhook channel does that, guarded and signed).
 CLOSED = frozenset(
-    "dbus qt kde glib gnome macosx windows syslog rsyslog file json jsons xml xmls form forms apprise apprises".split()
+    [
+        "dbus",
+        "qt",
+        "kde",
+        "glib",
+        "gnome",
+        "macosx",
+        "windows",
+        "syslog",
+        "rsyslog",
+        "file",
+        "json",
+        "jsons",
+        "xml",
+        "xmls",
+        "form",
+        "forms",
+        "apprise",
+        "apprises",
+    ]
 )
 
 
@@ -66,9 +83,7 @@ class AppriseChannel(Channel):
             return Rejected(problem)
         view = message.link("view")
         text = f"{message.body}\n{view}" if view else message.body
-        kind = {"resolved": apprise.NotifyType.SUCCESS, "test": apprise.NotifyType.INFO}.get(
-            message.about, apprise.NotifyType.FAILURE
-        )
+        kind = {"resolved": "success", "test": "info"}.get(message.about, "failure")
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.descriptor.concurrency, thread_name_prefix="apprise")
         loop = asyncio.get_running_loop()
@@ -86,7 +101,7 @@ class AppriseChannel(Channel):
 
 
 async def _host_problem(address: str, context: Context) -> str:
-    """Why the host in an Apprise URL must not be reached; many URLs have a token in its place, which is no host at all."""
+    """Why the host in an Apprise URL must not be reached; in many URLs a token stands there, which is no host."""
     try:
         host = urlsplit("http://" + address.partition("://")[2]).hostname or ""
     except ValueError:
@@ -94,14 +109,18 @@ async def _host_problem(address: str, context: Context) -> str:
     return await context.refuses(host) if host and context.refuses else ""
 
 
-def _notify(address: str, title: str, text: str, kind: apprise.NotifyType) -> Result:
+def _notify(address: str, title: str, text: str, kind: str) -> Result:
+    import apprise  # here, because it is large and most installations never use it
+
     service = apprise.Apprise()
-    # rto, cto: Apprise's read and connect time-outs, seconds
-    if not service.add(address + ("&" if "?" in address else "?") + "rto=8&cto=5"):
+    if not service.add(address):
         return Rejected("Apprise does not understand this URL")
+    for plugin in service:
+        plugin.redirects = False  # a redirect could lead into our own network
+        plugin.socket_connect_timeout, plugin.socket_read_timeout = 5.0, 8.0
     said = io.StringIO()
-    with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as log:
-        sent = service.notify(body=text, title=title, notify_type=kind)
+    with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as log:  # type: ignore[no-untyped-call]
+        sent = service.notify(body=text, title=title, notify_type=apprise.NotifyType(kind))
         said.write(log.getvalue())
     if sent:
         return Accepted()

@@ -85,8 +85,8 @@ def html(message: Message) -> str:
     worst = min((incident.priority for incident in message.incidents), default="")
     colour = "#15803d" if message.about == "resolved" else COLOURS.get(worst, "#475569")
     buttons = "".join(
-        f'<a href="{escape(link.url)}" style="display:inline-block;margin:0 8px 8px 0;padding:10px 16px;border-radius:6px;'
-        f"text-decoration:none;font-weight:600;"
+        f'<a href="{escape(link.url)}" style="display:inline-block;margin:0 8px 8px 0;padding:10px 16px;'
+        "border-radius:6px;text-decoration:none;font-weight:600;"
         + (
             f"background:{colour};color:#ffffff"
             if link.verb == "acknowledge"

@@ -1,0 +1,383 @@
+"""One suite for every channel that is installed: whatever a provider does, a typed result comes back, in time."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+
+from tests.contracts.channel_servers import Seen, http_server, smtp_server
+from tocsin.delivery.contract import (
+    Accepted,
+    Channel,
+    Context,
+    Delivered,
+    IncidentFacts,
+    Link,
+    Message,
+    Method,
+    Rejected,
+    Result,
+    TryLater,
+)
+from tocsin.delivery.queries import channels
+from tocsin.delivery.rules import bundle
+from tocsin.platform import outbound
+
+AT = datetime(2026, 11, 23, 8, 0, 0, 123456, tzinfo=UTC)
+FACTS = IncidentFacts(
+    12,
+    "Checkout is döwn <b>",
+    "triggered",
+    "P1",
+    "high",
+    "critical",
+    3,
+    "Checkout",
+    AT,
+    AT,
+    "http://t.example/incidents/12/",
+)
+PAGE = Message(
+    kind="page",
+    about="page",
+    key="page:1:1",
+    title="P1 Checkout: Checkout is döwn <b> (INC-12)",
+    body="Checkout is döwn <b>\nP1 on Checkout.",
+    at=AT,
+    to="Ada",
+    incidents=(FACTS,),
+    links=(
+        Link("view", "Open", "http://t.example/incidents/12/"),
+        Link("acknowledge", "Acknowledge", "http://t.example/a/AAA:1"),
+        Link("resolve", "Resolve", "http://t.example/a/RRR:1"),
+        Link("escalate", "Escalate", "http://t.example/a/EEE:1"),
+    ),
+    why="policy Shop, step 1",
+    delivery_ids=(1,),
+)
+RESOLVED = replace(PAGE, kind="resolved", about="resolved", key="resolved:1", links=PAGE.links[:1], loud=False)
+BUNDLE = bundle([PAGE, replace(PAGE, key="page:2:1", drill=True)], key="bundle:1", url="http://t.example/incidents/")
+TEST = Message(kind="test", about="test", key="test:1", title="Test", body="A test.", at=AT, loud=False)
+MESSAGES = {
+    "page": PAGE,
+    "resolved": RESOLVED,
+    "bundle": BUNDLE,
+    "test": TEST,
+    "drill": replace(PAGE, drill=True, title="[DRILL] " + PAGE.title),
+}
+
+
+# --- how each channel meets a server: a channel without an entry fails the suite ----------------------------------
+
+Meeting = Callable[[str], AbstractAsyncContextManager[tuple[Method, dict[str, Any], Seen]]]
+
+
+def over_http(address: str) -> Meeting:
+    @asynccontextmanager
+    async def meet(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any], Seen]]:
+        if behaviour in ("refused", "no-host"):
+            port = free_port()
+            host = "127.0.0.1" if behaviour == "refused" else "no-such-host.invalid"
+            yield Method(address.format(host=host, port=port)), {}, Seen()
+            return
+        async with http_server(behaviour) as seen:
+            yield Method(address.format(host="127.0.0.1", port=seen.port), user_id=1, id=5), {}, seen
+
+    return meet
+
+
+SMTP_BEHAVIOUR: dict[str, Callable[[str], str | None]] = {
+    "well": lambda command: None,
+    "not-found": lambda command: "550 5.1.1 no such user" if command == "RCPT" else None,
+    "unauthorised": lambda command: "530 5.7.0 authentication required" if command == "MAIL" else None,
+    "error": lambda command: "451 4.3.0 trouble" if command == "BODY" else None,
+    "unavailable": lambda command: "421 4.3.2 not now" if command == "CONNECT" else None,
+    "too-many": lambda command: "450 4.7.1 slow down" if command == "RCPT" else None,
+    "silent": lambda command: "silent" if command == "BODY" else None,
+    "drip": lambda command: "silent" if command == "MAIL" else None,
+    "reset": lambda command: "reset" if command == "BODY" else None,
+    "cut": lambda command: "reset" if command == "CONNECT" else None,
+    "garbage": lambda command: "\x16\x03 what" if command == "CONNECT" else None,
+    "bad-length": lambda command: "what?" if command == "MAIL" else None,
+}
+
+
+@asynccontextmanager
+async def over_smtp(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any], Seen]]:
+    method = Method("ada@example.org", user_id=1, id=5)
+    if behaviour == "refused":
+        yield method, {"smtp_url": f"smtp://127.0.0.1:{free_port()}"}, Seen()
+    elif behaviour == "no-host":
+        yield method, {"smtp_url": "smtp://no-such-host.invalid:25"}, Seen()
+    elif behaviour in SMTP_BEHAVIOUR:
+        async with smtp_server(SMTP_BEHAVIOUR[behaviour]) as seen:
+            yield method, {"smtp_url": f"smtp://127.0.0.1:{seen.port}"}, seen
+    else:
+        pytest.skip(f"SMTP has no {behaviour}")
+
+
+@asynccontextmanager
+async def in_pocket(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any], Seen]]:
+    seen = Seen()
+
+    async def keep(message: Message, method: Method) -> str:
+        if behaviour != "well":
+            raise OSError("the database is away")
+        seen.requests.append(("keep", {}, message.title.encode()))
+        return "pocket-1"
+
+    if behaviour not in ("well", "reset"):
+        pytest.skip("the pocket has no server")
+    yield Method("phone", user_id=1, id=5), {"keep": keep}, seen
+
+
+MEETINGS: dict[str, Meeting] = {
+    "email": over_smtp,
+    "webhook": over_http("http://{host}:{port}/hook?x=1"),
+    "ntfy": over_http("http://{host}:{port}/topic"),
+    "apprise": over_http("gotify://{host}:{port}/token"),
+    "pocket": in_pocket,
+}
+ALL = list(channels().items())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def send(kind: str, channel: Channel, behaviour: str, message: Message = PAGE, **method: Any) -> tuple[Result, Seen]:
+    async def work() -> tuple[Result, Seen]:
+        async with MEETINGS[kind](behaviour) as (address, extra, seen):
+            http = outbound.Client()
+            context = Context(
+                http=http,
+                public_url="http://t.example",
+                email_from="Tocsin <tocsin@t.example>",
+                timeout_s=1.5,
+                refuses=outbound.refuses,
+                **extra,
+            )
+            try:
+                return await channel.send(message, replace(address, **method), context), seen
+            finally:
+                await channel.close()
+                await http.aclose()
+
+    return asyncio.run(work())
+
+
+@pytest.mark.parametrize(("kind", "channel"), ALL)
+def test_descriptor_is_complete(kind: str, channel: Channel) -> None:
+    descriptor = channel.descriptor
+    assert descriptor.kind == kind
+    assert descriptor.label
+    assert descriptor.summary.endswith((".", "..."))
+    assert descriptor.timeout_s <= 30, "well inside the lease"
+    assert descriptor.concurrency >= 1
+    assert (descriptor.bundle_size > 1) == descriptor.bundles
+    assert kind in MEETINGS, "say in MEETINGS how this channel meets a server"
+    assert channel.guide().startswith("# ")
+    assert descriptor.check("") == {"address": f"{descriptor.address.label} is needed"}
+    assert "config.nonsense" in descriptor.check("x", config={"nonsense": 1})
+    assert "address" in descriptor.check("a\r\nBcc: b@example.org")
+
+
+@pytest.mark.parametrize("message", MESSAGES.values(), ids=list(MESSAGES))
+@pytest.mark.parametrize(("kind", "channel"), ALL)
+def test_well(kind: str, channel: Channel, message: Message) -> None:
+    result, seen = send(kind, channel, "well", message)
+    assert isinstance(result, Delivered | Accepted), result
+    assert isinstance(result, Delivered) == channel.descriptor.verifies
+    assert len(seen.requests) == 1
+    if message.drill:
+        assert b"DRILL" in seen.requests[0][2].upper(), "a drill must never be taken for real"
+
+
+EXPECTED: list[tuple[str, type[Result]]] = [
+    ("not-found", Rejected),
+    ("unauthorised", Rejected),
+    ("error", TryLater),
+    ("unavailable", TryLater),
+    ("too-many", TryLater),
+    ("redirect", Rejected),
+    ("garbage", TryLater),
+    ("bad-length", TryLater),
+    ("silent", TryLater),
+    ("drip", TryLater),
+    ("reset", TryLater),
+    ("cut", TryLater),
+    ("refused", TryLater),
+    ("no-host", TryLater),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "expected"), EXPECTED, ids=[name for name, _ in EXPECTED])
+@pytest.mark.parametrize(("kind", "channel"), ALL)
+def test_badly(kind: str, channel: Channel, behaviour: str, expected: type[Result]) -> None:
+    if kind == "apprise" and behaviour in ("bad-length", "cut", "drip"):
+        pytest.skip("Apprise does not read the answer of this service")
+    began = time.monotonic()
+    result, _ = send(kind, channel, behaviour)
+    assert isinstance(result, expected), result
+    assert isinstance(result, TryLater | Rejected)
+    assert result.reason, "people want to know why"
+    assert time.monotonic() - began < 4, "in time"
+
+
+@pytest.mark.parametrize("behaviour", ["too-many", "too-many-until", "unavailable"])
+@pytest.mark.parametrize("kind", ["webhook", "ntfy"])
+def test_retry_after_is_heeded(kind: str, behaviour: str) -> None:
+    result, _ = send(kind, channels()[kind], behaviour)
+    assert isinstance(result, TryLater)
+    assert result.after_s == 7.0
+
+
+@pytest.mark.parametrize("behaviour", ["endless", "chunked"])
+def test_unusual_bodies(behaviour: str) -> None:
+    result, _ = send("webhook", channels()["webhook"], behaviour)
+    assert isinstance(result, Accepted)
+
+
+@pytest.mark.parametrize("kind", ["webhook", "ntfy", "apprise"])
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]", "192.168.1.1"])
+def test_our_own_network_is_refused(kind: str, host: str) -> None:
+    scheme = "gotify" if kind == "apprise" else "http"
+    result, _ = send(kind, channels()[kind], "well", address=f"{scheme}://{host}/topic")
+    assert isinstance(result, Rejected)
+    assert "TOCSIN_OUTBOUND_ALLOW" in result.reason
+
+
+# --- what is sent -------------------------------------------------------------------------------------------------
+
+
+def test_webhook_is_signed_over_the_raw_body() -> None:
+    _, seen = send("webhook", channels()["webhook"], "well", secret="shh", config={"authorization": "Bearer abc"})
+    line, headers, body = seen.requests[0]
+    assert line == "POST /hook?x=1 HTTP/1.1"
+    assert headers["x-pagerduty-signature"] == "v1=" + hmac.new(b"shh", body, hashlib.sha256).hexdigest()
+    assert headers["x-webhook-id"] == headers["idempotency-key"] == PAGE.key
+    assert headers["authorization"] == "Bearer abc"
+    assert headers["content-type"] == "application/json"
+    event = json.loads(body)["event"]
+    assert (event["event_type"], event["resource_type"]) == ("incident.triggered", "incident")
+    assert event["occurred_at"] == "2026-11-23T08:00:00.123Z"
+    data = event["data"]
+    assert (data["number"], data["status"], data["urgency"]) == (12, "triggered", "high")
+    assert data["title"] == "Checkout is döwn <b>"
+    assert data["service"]["summary"] == "Checkout"
+    assert event["tocsin"]["links"]["acknowledge"] == "http://t.example/a/AAA:1"
+
+
+def test_webhook_without_a_secret_is_not_signed() -> None:
+    _, seen = send("webhook", channels()["webhook"], "well")
+    assert "x-pagerduty-signature" not in seen.requests[0][1]
+
+
+def test_webhook_kinds() -> None:
+    def event(message: Message) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(send("webhook", channels()["webhook"], "well", message)[1].requests[0][2])[
+            "event"
+        ]
+        return body
+
+    assert event(RESOLVED)["event_type"] == "incident.resolved"
+    assert event(TEST)["event_type"] == "pagey.ping"
+    many = event(BUNDLE)
+    assert many["data"]["type"] == "incident_list"
+    assert len(many["data"]["incidents"]) == 2
+
+
+def test_ntfy_has_buttons_and_a_token() -> None:
+    _, seen = send("ntfy", channels()["ntfy"], "well", secret="tk_x")
+    line, headers, body = seen.requests[0]
+    assert line == "POST / HTTP/1.1"
+    assert headers["authorization"] == "Bearer tk_x"
+    said = json.loads(body)
+    assert (said["topic"], said["priority"], said["click"]) == ("topic", 5, "http://t.example/incidents/12/")
+    assert [(item["action"], item["label"], item["method"]) for item in said["actions"]] == [
+        ("http", "Acknowledge", "POST"), ("http", "Resolve", "POST"), ("http", "Escalate", "POST"),
+    ]  # fmt: skip
+
+
+def test_ntfy_knows_its_own_answers() -> None:
+    result, _ = send("ntfy", channels()["ntfy"], "endless")
+    assert isinstance(result, TryLater)
+    assert "not ntfy's" in result.reason
+
+
+def test_apprise_closed_schemes_and_nonsense() -> None:
+    for address in ("json://127.0.0.1/", "syslog://", "nonsense://x"):
+        result, _ = send("apprise", channels()["apprise"], "well", address=address)
+        assert isinstance(result, Rejected), address
+
+
+def mail(message: Message = PAGE) -> EmailMessage:
+    _, seen = send("email", channels()["email"], "well", message)
+    parsed = message_from_bytes(seen.requests[0][2], policy=policy.default)
+    assert isinstance(parsed, EmailMessage)
+    return parsed
+
+
+def test_mail_can_be_read() -> None:
+    parsed = mail()
+    assert parsed.defects == []
+    assert parsed["Subject"] == PAGE.title
+    assert parsed["To"] == "ada@example.org"
+    assert parsed["From"].addresses[0].addr_spec == "tocsin@t.example"
+    assert parsed["Auto-Submitted"] == "auto-generated"
+    assert parsed["Date"].datetime.replace(microsecond=0) == AT.replace(microsecond=0)
+    plain, rich = parsed.get_body(["plain"]), parsed.get_body(["html"])
+    assert plain is not None
+    assert rich is not None
+    assert "Acknowledge: http://t.example/a/AAA:1" in plain.get_content()
+    assert "Checkout is döwn &lt;b&gt;" in rich.get_content()
+    assert 'href="http://t.example/a/AAA:1"' in rich.get_content()
+
+
+def test_mails_of_one_incident_are_one_thread_and_attempts_are_one_mail() -> None:
+    page, again, over = mail(), mail(), mail(RESOLVED)
+    assert page["Message-ID"] == again["Message-ID"] != over["Message-ID"]
+    assert page["References"] == over["References"] == over["In-Reply-To"]
+    assert page["References"].startswith("<incident-12.")
+
+
+def test_mail_headers_cannot_be_injected() -> None:
+    result, seen = send("email", channels()["email"], "well", replace(PAGE, title="One\nBcc: all@example.org"))
+    assert isinstance(result, Rejected)
+    assert seen.requests == []
+
+
+def test_mail_connections_are_used_again() -> None:
+    channel = channels()["email"]
+
+    async def work() -> int:
+        commands: list[str] = []
+
+        def note(command: str) -> None:
+            commands.append(command)
+
+        async with smtp_server(note) as seen:
+            context = Context(
+                http=outbound.Client(), public_url="http://t.example", smtp_url=f"smtp://127.0.0.1:{seen.port}",
+                email_from="t@t.example",
+            )  # fmt: skip
+            for _ in range(3):
+                assert isinstance(await channel.send(PAGE, Method("ada@example.org"), context), Accepted)
+            await channel.close()
+        return commands.count("CONNECT")
+
+    assert asyncio.run(work()) == 1
