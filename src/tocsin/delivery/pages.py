@@ -106,6 +106,7 @@ def pocket(request: Request, user_id: int = 0) -> HttpResponse:
         {
             "title": "Pocket phone" if person == request.user else f"Pocket phone of {person.name}",
             "person": person, "notes": notes, "others": others, "demo": demo, "own": person == request.user,
+            "add_phone": f"/people/{request.user.pk}/methods/add/?channel=pocket&next=/pocket/",
             "has_phone": phones.filter(user=person).exists(),
             "now": now(request), "unread": sum(note.message.read_at is None for note in notes),
         },

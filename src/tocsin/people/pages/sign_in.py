@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from tocsin.people.actions.sign_in import use_link
 from tocsin.platform.errors import TocsinError
 from tocsin.web.shortcuts import back_to, page
 
@@ -46,8 +47,6 @@ def by_link(request: HttpRequest, token: str) -> HttpResponse:
     """A one-time sign-in link. Only the button uses it up: link scanners and chat previews fetch addresses."""
     if request.method != "POST":
         return page(request, "people/sign_in_link.html", {"title": "Sign in"})
-    from tocsin.people.actions.sign_in import use_link
-
     try:
         user = use_link(token)
     except TocsinError as error:
