@@ -387,16 +387,16 @@ class Committer:
         connection = self._connection
         if connection is None:
             raise ConnectionError("not connected")
-        first, _ = await asyncio.to_thread(spool.take, 1)
+        first, behind = await asyncio.to_thread(spool.take, 1)
         if not first:
-            self._note_damage(spool)
+            self._skip_torn(spool, behind)
             return
         statement = await connection.prepare(REPLAY)
         position = await self._open_stream(connection, spool.stream, first[0].number - 1)
         while True:
             records, behind = await asyncio.to_thread(spool.take, MOST_ROWS)
             if not records:
-                self._note_damage(spool)
+                self._skip_torn(spool, behind)
                 return
             fresh = [record for record in records if record.number > position]
             if fresh:
@@ -417,10 +417,10 @@ class Committer:
             spool.read_at = behind
 
     @staticmethod
-    def _note_damage(spool: Spool) -> None:
-        if not spool.empty:
-            log.error("the end of a spool file is torn", file=str(spool.path), bytes=spool.size - spool.read_at)
-            spool.read_at = spool.size
+    def _skip_torn(spool: Spool, behind: int) -> None:
+        if behind > spool.read_at:
+            log.error("the end of a spool file is torn", file=str(spool.path), bytes=behind - spool.read_at)
+            spool.read_at = behind
 
     async def _adopt(self) -> None:
         if self._limit <= 0:

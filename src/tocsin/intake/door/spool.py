@@ -105,10 +105,10 @@ class Spool:
             raise
         self.size = at
 
-    def records(self) -> Iterator[tuple[Record, int]]:
-        """Records from the reading position on, each with the position behind it; ends at a torn one."""
+    def records(self, end: int) -> Iterator[tuple[Record, int]]:
+        """Records from the reading position up to ``end``, each with the position behind it; ends at a torn one."""
         at = self.read_at
-        while at + _HEAD.size <= self.size:
+        while at + _HEAD.size <= end:
             length, checksum = _HEAD.unpack(os.pread(self._fd, _HEAD.size, at))
             if length > LARGEST:
                 return
@@ -119,16 +119,21 @@ class Spool:
             yield _decode(payload), at
 
     def take(self, rows: int) -> tuple[list[Record], int]:
-        """The next records with about so many rows together, and the position behind them."""
+        """The next records with about so many rows together, and the position behind them.
+
+        When nothing but a torn end is left, no records and the position behind that. What is appended meanwhile by
+        another thread is for the next call.
+        """
+        end = self.size
         found: list[Record] = []
         count, position = 0, self.read_at
-        for record, behind in self.records():
+        for record, behind in self.records(end):
             if found and count + len(record.rows) > rows:
                 break
             found.append(record)
             count += len(record.rows)
             position = behind
-        return found, position
+        return found, position if found else end
 
     @property
     def empty(self) -> bool:

@@ -35,6 +35,8 @@ def test_records_come_back_in_order_and_a_torn_end_is_left_out(tmp_path: Path) -
     assert records[0].arrived == AT
     spool.read_at = behind
     assert [record.number for record in spool.take(100)[0]] == [4, 5]
+    spool.read_at = spool.size
+    assert spool.take(100) == ([], spool.size)
     whole = spool.size
     spool.close()
     path = tmp_path / "s.spool"
@@ -221,3 +223,31 @@ def test_commits_are_durable_whatever_the_server_says(tmp_path: Path) -> None:
     drive(tmp_path, story)
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_lost_while_replay_and_new_signals_race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commits fail again and again while senders go on: the file is read and written at the same time."""
+    real = Committer._commit
+    count = [0]
+
+    async def commit(self: Committer, batch: list[Row]) -> None:
+        count[0] += 1
+        if count[0] % 5 == 0:
+            raise ConnectionError("lost")
+        await real(self, batch)
+
+    monkeypatch.setattr(Committer, "_commit", commit)
+
+    async def sender(committer: Committer, name: str) -> None:
+        for number in range(60):
+            await committer.submit(rows(f"{name}-{number:02}"))
+
+    async def story(committer: Committer) -> None:
+        await asyncio.gather(*(sender(committer, name) for name in "abcdefgh"))
+        await settled(committer)
+
+    drive(tmp_path, story)
+    found = names()
+    for name in "abcdefgh":
+        assert [key for key in found if key.startswith(name)] == [f"{name}-{number:02}" for number in range(60)]
