@@ -3,8 +3,9 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ class Sink:
     def __init__(self) -> None:
         self.bodies: list[dict[str, object]] = []
         self.headers: list[dict[str, str]] = []
-        self.answer = lambda body: 202
+        self.answer: Callable[[Any], int] = lambda body: 202
         sink = self
 
         class Handler(BaseHTTPRequestHandler):

@@ -268,7 +268,8 @@ def test_httpx_on_guarded_connections() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         writer.write(
-            b"HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nraw"
+            b"HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\n"
+            b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nraw"
         )
         assert head.startswith(b"POST /x?y=1 HTTP/1.1\r\n")
         await writer.drain()
