@@ -1,6 +1,7 @@
 """The product, a post office and a browser: started once for all journeys of a test process."""
 
-import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.journeys.post import PostOffice
 from tests.journeys.product import Product
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="session")
@@ -23,14 +24,17 @@ def post() -> Iterator[PostOffice]:
 
 
 @pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory, post: PostOffice) -> Iterator[Product]:
+def product(post: PostOffice) -> Iterator[Product]:
     """Tocsin, up. All journeys of a test process share it: each makes people and services of its own."""
-    made = Product(tmp_path_factory.mktemp("product"), post.url)
+    # not pytest's folder: that one is closed to the account that PostgreSQL runs as
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-journey-"))
+    made = Product(folder, post.url)
     try:
         made.start()
         yield made
     finally:
         made.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

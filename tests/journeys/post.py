@@ -41,7 +41,7 @@ class PostOffice:
         self.url = f"smtp://127.0.0.1:{self.port}"
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         """Keep what was sent, once for each recipient."""
         message = cast(EmailMessage, message_from_bytes(envelope.content, policy=policy.default))
         plain, rich = message.get_body(("plain",)), message.get_body(("html",))

@@ -31,6 +31,7 @@ class Product:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
             "TOCSIN_CONFIG_DIR": str(folder / "config"),
             "TOCSIN_DATA_DIR": str(self.data),
+            "TOCSIN_PORT": str(self.port),
             "TOCSIN_SMTP_URL": smtp_url,
             "TOCSIN_OUTBOUND_ALLOW": "127.0.0.0/8,::1/128",
             "COLUMNS": "200",
@@ -68,6 +69,12 @@ class Product:
             self._process.send_signal(signal.SIGTERM)  # the second one forces
             self._process.wait(15)
             raise
+
+    @property
+    def pid(self) -> int:
+        """Process id of the supervisor."""
+        assert self._process is not None
+        return self._process.pid
 
     def lines(self, count: int = 40) -> str:
         """The end of its log."""

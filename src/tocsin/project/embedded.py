@@ -262,6 +262,9 @@ class Embedded:
                 asked = wanted
                 os.kill(pid, signal.SIGINT if wanted == 1 else signal.SIGQUIT)
             time.sleep(0.02)
+        if self.account:
+            # somebody may have closed a folder above meanwhile (tests' temporary folders are like that)
+            _open_the_way(self.folder)
         # a stale file whose process id is now somebody else's would stop the server from starting
         if self._pid_file():
             (self.folder / "postmaster.pid").unlink(missing_ok=True)
