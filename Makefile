@@ -41,7 +41,7 @@ bench: $(RUN_STAMP) $(ASSETS) ## Measure intake and page latency beside Alertman
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 docs: $(DEV_STAMP) ## Write the reference pages (settings, command line) from the code.
-	$(BIN)/python -m tocsin.project.reference docs/reference
+	$(BIN)/python -m tocsin.cli.reference docs/reference
 
 assets: $(RUN_STAMP) ## Build styles and scripts into the package.
 	$(BIN)/python hatch_build.py

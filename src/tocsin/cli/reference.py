@@ -1,0 +1,115 @@
+"""Writes the reference pages that are made from the code: settings and command line.
+
+``python -m tocsin.cli.reference FOLDER`` writes them; a test fails when they are out of date.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from tocsin.platform import settings as platform_settings
+from tocsin.platform.settings import CLIENT_NAMES, Settings
+
+OF_CLIENT = {
+    "TOCSIN_URL": "Address of the Tocsin to talk to; goes before the profile.",
+    "TOCSIN_TOKEN": "API token to use with it.",
+    "TOCSIN_PROFILE": "Name of the profile to use instead of the default one.",
+    "TOCSIN_CONFIG_DIR": "Folder of the profiles (config.toml), instead of ~/.config/tocsin.",
+}
+
+
+def settings_page() -> str:
+    """Every setting, as Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "Settings are read from the environment. A misspelt `TOCSIN_` name is an error at the start, with the nearest",
+        "known name. `tocsin config` lists the present values, secrets masked.",
+        "",
+        "Secrets can be given as files: `TOCSIN_SECRET_KEY_FILE`, `TOCSIN_SMTP_URL_FILE` and",
+        "`TOCSIN_DATABASE_URL_FILE` name a file that holds the value.",
+        "",
+        "| name | default | meaning |",
+        "| --- | --- | --- |",
+    ]
+    names = platform_settings.names()
+    for field, name in zip(Settings.model_fields.values(), names, strict=True):
+        default = _default(field.default)
+        lines.append(f"| `{name}` | {f'`{default}`' if default else ''} | {names[name]} |")
+    lines += ["", "The command line client reads:", "", "| name | meaning |", "| --- | --- |"]
+    lines += [f"| `{name}` | {OF_CLIENT[name]} |" for name in sorted(CLIENT_NAMES)]
+    return "\n".join(lines) + "\n"
+
+
+def _default(value: Any) -> str:
+    if hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every verb of the command line with its full name, in the order of ``--help``."""
+    from tocsin.cli.main import app
+
+    yield from _walk("tocsin", typer.main.get_command(app))
+
+
+def _walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        if not command.hidden:
+            yield name, command
+        return
+    for key, child in inner.items():
+        yield from _walk(f"{name} {key}", child)
+
+
+def commands_page() -> str:
+    """Every verb with its options, as Markdown."""
+    lines = [
+        "# Command line",
+        "",
+        "Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 78 a setting is wrong.",
+        "",
+        "The commands of the server (`up`, `web`, `engine`, `migrate`, `doctor`, `config`, `sign-in-link`, `demo`) run",
+        "where Tocsin is installed and read its settings. All others speak HTTP with the Tocsin that `TOCSIN_URL` and",
+        "`TOCSIN_TOKEN`, or a profile, name.",
+    ]
+    for name, command in commands():
+        about = " ".join((command.help or "").split())
+        lines += ["", f"## `{name}`", "", about]
+        rows = [row for row in map(_row, command.params) if row]
+        if rows:
+            lines += ["", "| option | meaning |", "| --- | --- |", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _row(parameter: Any) -> str:
+    if getattr(parameter, "hidden", False) or parameter.name == "help":
+        return ""
+    argument = parameter.param_type_name == "argument"
+    names = [parameter.name.upper()] if argument else [*parameter.opts, *parameter.secondary_opts]
+    about = " ".join((getattr(parameter, "help", "") or "").split()).replace("|", "\\|")
+    needed = " **needed**" if parameter.required else ""
+    return f"| `{'`, `'.join(names)}` | {about}{needed} |"
+
+
+PAGES = {"settings.md": settings_page, "cli.md": commands_page}
+
+
+def main(folder: Path) -> None:
+    """Write the pages into this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (folder / name).write_text(page())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
