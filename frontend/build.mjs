@@ -25,7 +25,15 @@ const tailwind = join(dirname(createRequire(import.meta.url).resolve("@tailwindc
 execFileSync(process.execPath, [tailwind, "-i", "css/app.css", "-o", join(work, "app.css")], {
   stdio: ["ignore", "ignore", "inherit"],
 });
-writeFileSync(join(work, "styles.css"), '@import "@fontsource-variable/inter/wght.css";\n@import "./app.css";\n');
+// icons of badges are part of the styles: a badge is in every row of every table, and stays a single short tag
+const icons = JSON.parse(readFileSync("icons.json", "utf8"));
+const svg = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='#000' stroke-width='2' stroke-linecap='round' stroke-linejoin='round'>`;
+const badges = icons.badges.map((name) => {
+  const text = `${svg}${drawing(name).replaceAll('"', "'")}</svg>`.replaceAll("<", "%3C").replaceAll(">", "%3E").replaceAll("#", "%23");
+  return `.i-${name} { --i: url("data:image/svg+xml,${text}"); }`;
+});
+writeFileSync(join(work, "badges.css"), badges.join("\n"));
+writeFileSync(join(work, "styles.css"), '@import "@fontsource-variable/inter/wght.css";\n@import "./app.css";\n@import "./badges.css";\n');
 
 const bundled = await build({
   entryPoints: { app: "js/app.js", "live-worker": "js/live-worker.js", styles: join(work, "styles.css") },
@@ -49,11 +57,7 @@ for (const [path, about] of Object.entries(bundled.metafile.outputs)) {
 }
 
 // icons: one sprite with the icons that are named in icons.json
-const symbols = JSON.parse(readFileSync("icons.json", "utf8")).map((name) => {
-  const svg = readFileSync(join("node_modules/lucide-static/icons", `${name}.svg`), "utf8");
-  const inner = svg.slice(svg.indexOf(">", svg.indexOf("<svg")) + 1, svg.lastIndexOf("</svg>"));
-  return `<symbol id="${name}" viewBox="0 0 24 24">${inner.replace(/\s+/g, " ").trim()}</symbol>`;
-});
+const symbols = icons.sprite.map((name) => `<symbol id="${name}" viewBox="0 0 24 24">${drawing(name)}</symbol>`);
 write("icons.svg", `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>`);
 write("favicon.svg", readFileSync("favicon.svg", "utf8"));
 
@@ -73,6 +77,12 @@ for (const [kind, budget] of Object.entries(BUDGET)) {
 if (failed) {
   console.error("over budget: take something out, or argue for a larger budget in docs/decisions");
   process.exit(1);
+}
+
+function drawing(name) {
+  const svg = readFileSync(join("node_modules/lucide-static/icons", `${name}.svg`), "utf8");
+  const inner = svg.slice(svg.indexOf(">", svg.indexOf("<svg")) + 1, svg.lastIndexOf("</svg>"));
+  return inner.replace(/\s+/g, " ").trim();
 }
 
 function write(name, text) {

@@ -6,18 +6,18 @@ import Countdown from "./controllers/countdown.js";
 import Filter from "./controllers/filter.js";
 import Keyboard from "./controllers/keyboard.js";
 import Live from "./controllers/live.js";
-import Moment from "./controllers/moment.js";
 import Palette from "./controllers/palette.js";
 import Selection from "./controllers/selection.js";
 import Sheet from "./controllers/sheet.js";
 import Theme from "./controllers/theme.js";
+import "./moment.js";
 import "./pages.js";
 
 document.documentElement.classList.add("js");
 window.htmx = htmx;
 const application = Application.start();
 for (const [name, controller] of Object.entries({
-  clip: Clip, countdown: Countdown, filter: Filter, keyboard: Keyboard, live: Live, moment: Moment, palette: Palette,
+  clip: Clip, countdown: Countdown, filter: Filter, keyboard: Keyboard, live: Live, palette: Palette,
   selection: Selection, sheet: Sheet, theme: Theme,
 })) {
   application.register(name, controller);

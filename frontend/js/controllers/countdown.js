@@ -1,6 +1,6 @@
 // Counts down to a moment: <time data-controller="countdown" datetime="...">. Screen readers get the server's words.
 import { Controller } from "@hotwired/stimulus";
-import { now } from "./moment.js";
+import { now } from "../moment.js";
 
 export default class extends Controller {
   connect() { this.timer = setInterval(() => this.draw(), 1000); this.draw(); }

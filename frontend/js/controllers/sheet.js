@@ -31,6 +31,11 @@ export default class extends Controller {
     if (link.matches("button") && form) { // a bulk button: what is selected goes along in the address
       href = `${link.formAction}?${new URLSearchParams([...new FormData(form)].filter(([name]) => name === "id"))}`;
     }
+    const target = new URL(href, location.href);
+    if (!target.searchParams.has("next") && target.pathname.startsWith("/incidents/act/")) {
+      target.searchParams.set("next", location.pathname + location.search);
+    }
+    href = target.pathname + target.search;
     this.element.showModal();
     await htmx.ajax("GET", href, { target: this.bodyTarget, swap: "innerHTML", headers: { "X-Part": "dialog" } });
     this.focusFirst();

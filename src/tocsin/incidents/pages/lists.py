@@ -13,7 +13,7 @@ from tocsin.people.models import Team, User
 from tocsin.web import saved
 from tocsin.web.shortcuts import Columns, Request, cut, export, number, page, signed_in
 
-SIZE = 40
+SIZE = 25
 SORTS = [
     ("newest", "Newest first"),
     ("oldest", "Oldest first"),

@@ -11,7 +11,7 @@ from tocsin.triage import queries, rules
 from tocsin.web import saved
 from tocsin.web.shortcuts import Columns, Request, cut, export, number, page, signed_in
 
-SIZE = 40
+SIZE = 30
 COLUMNS: Columns = [
     ("id", lambda one: one.pk),
     ("title", lambda one: one.title),

@@ -48,7 +48,7 @@ Conventions in markup
 """
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import template
@@ -92,6 +92,16 @@ SEVERITIES = {
     "warning": ("Warning", "triangle-alert"),
     "info": ("Info", "info"),
 }
+
+
+FATES = {"good": "circle-check", "warn": "hourglass", "bad": "circle-x", "quiet": "circle-slash"}
+# icons that the styles bring along for badges; "badges" in frontend/icons.json, a test compares them
+BADGE_ICONS = frozenset(
+    {name for _, _, name in STATES.values()}
+    | set(PRIORITIES.values())
+    | {name for _, name in SEVERITIES.values()}
+    | set(FATES.values())
+)
 
 
 @register.simple_tag
@@ -140,7 +150,7 @@ def when(
     if style == "absolute":
         return format_html(
             '<time datetime="{}" title="{}"{}>{}</time>',
-            moment.isoformat(),
+            _iso(moment),
             moments.relative(moment, now),
             tab,
             moments.absolute(moment, zone, now),
@@ -149,7 +159,7 @@ def when(
         local = moment.astimezone(moments.zone(zone))
         return format_html(
             '<time class="tip" datetime="{}" data-tip="{}"{}>{}</time>',
-            moment.isoformat(),
+            _iso(moment),
             full,
             tab,
             local.strftime("%H:%M:%S"),
@@ -158,18 +168,17 @@ def when(
         text = moments.span(max(0.0, (now - moment).total_seconds()))
     else:
         text = moments.relative(moment, now)
-    kind = mark_safe(' data-moment-style-value="elapsed"') if style == "elapsed" else ""
+    kind = mark_safe(" data-elapsed") if style == "elapsed" else ""
     tag = format_html(
-        '<time class="tip" datetime="{}" data-tip="{}" data-controller="moment"{}{}><span>{}</span></time>',
-        moment.isoformat(timespec="seconds"),
-        full,
-        kind,
-        tab,
-        text,
+        '<time class="tip ago" datetime="{}" data-tip="{}"{}{}>{}</time>', _iso(moment), full, kind, tab, text
     )
     if style == "both":
         return format_html('{} <span class="muted">{}</span>', tag, moments.absolute(moment, zone, now))
     return tag
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @register.simple_tag(takes_context=True)
@@ -191,7 +200,7 @@ def countdown(context: template.Context, moment: datetime | None) -> SafeString 
     text = f"{left // 60}:{left % 60:02d}" if left < 3600 else moments.span(left)
     return format_html(
         '<time class="tip end" datetime="{}" data-tip="{}" data-controller="countdown">{}</time>',
-        moment.isoformat(),
+        _iso(moment),
         moments.absolute(moment, _zone(context)),
         text,
     )
@@ -202,7 +211,11 @@ def tagged(
     text: str, tone: str = "quiet", icon_name: str = "", bare: bool = False, solid: bool = False, title: str = ""
 ) -> SafeString:
     kind = f"tagged tone-{tone}" + (" bare" if bare else "") + (" solid" if solid else "")
-    mark = icon(icon_name) if icon_name else ""
+    mark: SafeString | str = ""
+    if icon_name in BADGE_ICONS:
+        kind += f" i-{icon_name}"
+    elif icon_name:
+        mark = icon(icon_name)
     if title:
         return format_html('<span class="{}" title="{}">{}{}</span>', kind, title, mark, text)
     return format_html('<span class="{}">{}{}</span>', kind, mark, text)
@@ -217,9 +230,6 @@ def priority(value: str, reason: str = "") -> SafeString:
 def state(value: str, bare: bool = False) -> SafeString:
     word, tone, name = STATES.get(value, (str(value).capitalize(), "quiet", "circle"))
     return tagged(word, tone, name, bare=bare)
-
-
-FATES = {"good": "circle-check", "warn": "hourglass", "bad": "circle-x", "quiet": "circle-slash"}
 
 
 @register.simple_tag
