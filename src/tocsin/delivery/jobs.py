@@ -17,7 +17,7 @@ from typing import TypeVar
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from tocsin.delivery import actions, queries, rules
 from tocsin.delivery.contract import (
@@ -37,6 +37,8 @@ from tocsin.platform import outbound
 
 log = structlog.get_logger("tocsin.delivery")
 T = TypeVar("T")
+
+AWAY = (OperationalError, InterfaceError)  # the database cannot be reached, or asks to try again
 
 IDLE_S = 5.0  # look again after this even when nothing woke us: another engine may have died
 HELD = 1000  # most deliveries of one bundling channel in memory
@@ -268,7 +270,9 @@ class Deliverer:
         self._settler: asyncio.Task[None] | None = None
         self._claims = Database("delivery-claim")
         self._writes = Database("delivery-settle")
-        self._pocket = Database("delivery-pocket", 2)
+        self._pocket = Database("delivery-pocket")
+        self._keeping: list[tuple[Message, Method, asyncio.Future[str]]] = []
+        self._expired_at = 0.0
         self.context: Context | None = None
 
     # --- for the engine ---
@@ -306,8 +310,12 @@ class Deliverer:
                 try:
                     await self._turn()
                     pause = 0.05
-                except DatabaseError as error:
-                    log.warning("delivery waits for the database", error=str(error)[:200])
+                except AWAY as error:
+                    log.warning("delivery.waiting", error=str(error)[:200])
+                    await asyncio.sleep(pause)
+                    pause = min(2.0, pause * 2)
+                except Exception:  # one bad row must not stop everybody's pages
+                    log.exception("delivery.fault")
                     await asyncio.sleep(pause)
                     pause = min(2.0, pause * 2)
         finally:
@@ -361,13 +369,36 @@ class Deliverer:
         self._settler = asyncio.create_task(self._settle_forever())
 
     async def _keep(self, message: Message, method: Method) -> str:
-        return await self._pocket(actions.keep, message, method)
+        """Keep a message for a pocket phone, together with all that come while the last ones are being written."""
+        place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._keeping.append((message, method, place))
+        async with self._kept:
+            if not place.done():
+                batch, self._keeping = self._keeping, []
+                try:
+                    refs = await self._pocket(actions.keep, [(message, method) for message, method, _ in batch])
+                except Exception as error:  # noqa: BLE001 - told to everybody who waits
+                    for _, _, waiting in batch:
+                        if not waiting.done():
+                            waiting.set_exception(error)
+                else:
+                    for ref, (_, _, waiting) in zip(refs, batch, strict=True):
+                        if not waiting.done():
+                            waiting.set_result(ref)
+        return await place
+
+    @functools.cached_property
+    def _kept(self) -> asyncio.Lock:
+        return asyncio.Lock()
 
     async def _turn(self) -> None:
         """Claim once; then wait for a wake-up, the next due row, or a lane's freed place."""
         assert self._bell is not None  # noqa: S101 - set by _open
         self._bell.clear()
         self._woken = False
+        if self.time() - self._expired_at > IDLE_S:
+            self._expired_at = self.time()
+            await self._claims(actions.expire)
         await self._round()
         if self._woken or any(self.lanes[kind].hungry() for kind in self._limited):
             await asyncio.sleep(0)
@@ -422,7 +453,7 @@ class Deliverer:
         except TimeoutError:
             return TryLater(None, f"no answer within {limit:.0f} s")
         except Exception as error:
-            log.exception("a channel failed", channel=channel.descriptor.kind)
+            log.exception("delivery.channel", channel=channel.descriptor.kind)
             return TryLater(None, f"fault in the channel: {type(error).__name__}: {error}"[:300])
         if type(result) not in (Delivered, Accepted, TryLater, Rejected):
             return TryLater(None, f"fault in the channel: it answered {type(result).__name__}")
@@ -450,24 +481,40 @@ class Deliverer:
             while self._results:
                 try:
                     await self._flush()
-                except DatabaseError as error:
-                    log.warning("outcomes wait for the database", error=str(error)[:200], count=len(self._results))
+                except AWAY as error:
+                    log.warning("delivery.outcomes_waiting", error=str(error)[:200], count=len(self._results))
                     await asyncio.sleep(pause)
                     pause = min(2.0, pause * 2)
 
     async def _flush(self) -> None:
-        """Record all outcomes there are; when this returns, they are recorded, by whomever."""
+        """Record all outcomes there are; when this returns, they are recorded, by whomever.
+
+        Raises the database's error when it is away; nothing is lost by that.
+        """
         async with self._flushing:
             while self._results:
                 batch = self._results[:1000]
                 del self._results[:1000]
                 try:
-                    await self._writes(actions.settle, batch)
+                    await self._record(batch)
                 except BaseException:
                     self._results[:0] = batch
                     raise
                 if not all(isinstance(item.result, Accepted | Delivered) for item in batch):
                     self._ring()  # something is due again, or a next contact method was brought forward
+
+    async def _record(self, batch: list[Settled]) -> None:
+        """Record outcomes together; one that cannot be recorded must not take the others with it."""
+        try:
+            await self._writes(actions.settle, batch)
+        except AWAY:
+            raise
+        except Exception:
+            log.exception("delivery.settle", count=len(batch))
+            if len(batch) > 1:
+                for item in batch:
+                    await self._record([item])
+            # a single one is left to its lease: when that runs out it is tried again, or given up
 
     async def _close(self, grace_s: float = 10.0) -> None:
         """Give back what was not begun, wait for what was, record everything, let go of everything."""

@@ -11,7 +11,7 @@ from tocsin.delivery.contract import Accepted, Delivered, Rejected
 from tocsin.delivery.rules import Claimed, NewDelivery, PagesFailed, Release, Settled
 from tocsin.platform import events
 
-LEASE_S = 60.0
+LEASE_S = 30.0  # longer than any channel may take; after a crash a page waits this long to be sent again
 
 _ENQUEUE = """
 INSERT INTO delivery_delivery
@@ -184,6 +184,12 @@ WITH v AS (
 SELECT id, page_id, state FROM done
 """
 
+
+def storable(text: str) -> str:
+    """What a provider said, without what PostgreSQL cannot keep: NUL and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 Row = tuple[int, int, str, float, str, str, str, datetime, datetime | None, int]
 
 
@@ -201,6 +207,7 @@ def _row(item: Settled) -> Row:
     reason = "" if isinstance(result, Delivered | Accepted) else result.reason
     if isinstance(verdict, rules.Over):
         reason = verdict.reason
+    reason, ref = storable(reason), storable(ref)
     number = delivery.number
     return (delivery.id, delivery.claim, state, wait, outcome, reason, ref, started, ended, number)
 

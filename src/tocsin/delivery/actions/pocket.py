@@ -1,6 +1,7 @@
 """The demo phone: what it has received."""
 
 import json
+from collections.abc import Sequence
 
 from django.db import connection, transaction
 
@@ -12,22 +13,31 @@ from tocsin.platform.actor import Actor
 _KEEP = """
 WITH kept AS (
   INSERT INTO delivery_pocket_message (user_id, delivery_id, incident_id, title, body, links, at)
-  SELECT %s, d.id, d.incident_id, left(%s, 1024), %s, %s::jsonb, tocsin_now() FROM delivery_delivery d WHERE d.id = %s
+  SELECT v.user_id, d.id, d.incident_id, left(v.title, 1024), v.body, v.links::jsonb, tocsin_now()
+  FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[])
+    AS v(user_id, delivery_id, title, body, links)
+  JOIN delivery_delivery d ON d.id = v.delivery_id
   ON CONFLICT (delivery_id) DO NOTHING RETURNING id, user_id
 )
-SELECT pg_notify('tocsin_live', 'pocket:' || user_id || ':' || id) FROM kept
+SELECT pg_notify('tocsin_live', 'pocket:' || user_id || ':' || max(id)) FROM kept GROUP BY user_id
 """
 
 
-def keep(message: Message, method: Method) -> str:
-    """Put a message on a person's demo phone, once per delivery, and tell their open pages; returns a reference."""
-    links = json.dumps([{"verb": link.verb, "text": link.text, "href": link.url} for link in message.links])
-    delivery = message.delivery_ids[0]
-    # One statement in one round trip, with the note to open pages; not durable on its own account, because the
-    # delivery's outcome, which is, commits after it.
+def keep(items: Sequence[tuple[Message, Method]]) -> list[str]:
+    """Put messages on people's demo phones, each once per delivery, and tell their open pages; returns references."""
+    rows = [
+        (
+            method.user_id,
+            message.delivery_ids[0],
+            message.title,
+            message.body,
+            json.dumps([{"verb": link.verb, "text": link.text, "href": link.url} for link in message.links]),
+        )
+        for message, method in items
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(_KEEP, [method.user_id, message.title, message.body, links, delivery])
-    return f"pocket-{delivery}"
+        cursor.execute(_KEEP, [list(column) for column in zip(*rows, strict=True)])
+    return [f"pocket-{row[1]}" for row in rows]
 
 
 def mark_read(message_ids: list[int], *, actor: Actor) -> int:

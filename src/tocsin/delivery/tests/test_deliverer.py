@@ -1,6 +1,7 @@
 """The deliverer against a real HTTP server on the loopback: sends, bundles, isolates, recovers."""
 
 import asyncio
+import functools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -8,11 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from tocsin.delivery import actions, queries
 from tocsin.delivery.jobs import Deliverer, deliver_due
 from tocsin.delivery.models import Attempt, Delivery, PocketMessage
-from tocsin.delivery.rules import PagesFailed
+from tocsin.delivery.rules import PagesFailed, Settled
 from tocsin.delivery.tests.conftest import World
 from tocsin.platform import clock
 
@@ -212,3 +214,56 @@ def test_stopping_gives_back_what_was_not_begun(world: World, sink: Sink) -> Non
     asyncio.run(claim_and_stop())
     assert set(Delivery.objects.values_list("state", "attempts")) == {("pending", 0)}
     assert len(actions.claim()) == 5
+
+
+def test_an_outcome_that_cannot_be_recorded_takes_no_others_with_it(
+    world: World, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = world.person()
+    bad, good = world.method(user, "webhook", sink.url), world.method(user)
+    for _ in range(2):
+        world.enqueue(world.page(world.incident(), user), [bad, good])
+    settle = actions.settle
+
+    def picky(results: list[Settled]) -> list[int]:
+        if any(item.delivery.contact_method_id == bad.pk for item in results):
+            raise RuntimeError("a reaction that fails")
+        return settle(results)
+
+    monkeypatch.setattr(actions, "settle", picky)
+    assert deliver_due() == 4
+    assert sorted(Delivery.objects.values_list("channel", "state")) == [
+        ("pocket", "delivered"),
+        ("pocket", "delivered"),
+        ("webhook", "sending"),
+        ("webhook", "sending"),
+    ]
+
+
+def test_outcomes_wait_for_a_database_that_is_away(world: World, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = world.person()
+    world.enqueue(world.page(world.incident(), user), [world.method(user, "webhook", sink.url)])
+    settle, claim = actions.settle, actions.claim
+    failures = {"settle": 2, "claim": 2}
+
+    def away(name: str, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if failures[name]:
+            failures[name] -= 1
+            raise OperationalError("the server closed the connection")
+        return work(*args, **kwargs)
+
+    monkeypatch.setattr(actions, "settle", functools.partial(away, "settle", settle))
+    monkeypatch.setattr(actions, "claim", functools.partial(away, "claim", claim))
+    deliverer = Deliverer()
+    thread = threading.Thread(target=deliverer.run_forever)
+    thread.start()
+    try:
+        for _ in range(300):
+            if Delivery.objects.filter(state="accepted").exists():
+                break
+            threading.Event().wait(0.01)
+    finally:
+        deliverer.stop()
+        thread.join(10)
+    assert Delivery.objects.get().state == "accepted"
+    assert len(sink.bodies) == 1, "sent once, recorded later"

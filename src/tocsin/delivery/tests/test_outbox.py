@@ -267,3 +267,12 @@ def test_who_acknowledged_may_still_ask_for_people(world: World) -> None:
     world.enqueue(world.page(incident, user, kind="step"), [world.method(user)])
     assert len(actions.claim()) == 1
     assert sorted(Delivery.objects.values_list("state", flat=True)) == ["dropped", "sending"]
+
+
+def test_whatever_a_provider_says_can_be_kept(world: World) -> None:
+    user = world.person()
+    world.enqueue(world.page(world.incident(), user), [world.method(user), world.method(user)])
+    first, second = actions.claim()
+    said = "nul \0 and half a \ud83d smile " + "x" * 3000
+    assert len(actions.settle([settled(first, Rejected(said)), settled(second, Accepted(said))])) == 2
+    assert Delivery.objects.get(id=first.id).reason.startswith("nul  and half a ? smile")

@@ -87,7 +87,8 @@ def test_pocket_inbox_and_reading(world: World) -> None:
     user, other = world.person(), world.person()
     world.enqueue(world.page(world.incident(), user), [world.method(user)])
     [(message, method)] = queries.compose(actions.claim())
-    actions.keep(message, method)
+    actions.keep([(message, method)])
+    actions.keep([(message, method)])
     [kept] = queries.pocket(user.pk)
     assert queries.pocket_unread(user.pk) == 1
     assert actions.mark_read([kept.pk], actor=actor_of(other)) == 0

@@ -26,7 +26,7 @@ class Pocket(Channel):
         address=Field("address", "Name of the phone", hint="Any name", required=True, default="pocket", max_length=60),
         actions=True,
         verifies=True,
-        concurrency=32,
+        concurrency=200,
         icon="smartphone",
     )
 
