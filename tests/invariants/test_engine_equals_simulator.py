@@ -65,7 +65,8 @@ def schedules(rng: random.Random, users: list[User], now: datetime) -> list[Sche
         found.append(schedule)
         for position in range(rng.choice([0, 1, 1, 2])):
             layer = Layer.objects.create(
-                schedule=schedule, position=position, name=f"Layer {position}", unit=rng.choice(["hour", "day", "week"]),
+                schedule=schedule, position=position, name=f"Layer {position}",
+                unit=rng.choice(["hour", "day", "week"]),
                 length=rng.choice([1, 2]), anchor=hour - timedelta(days=rng.randint(0, 20), minutes=30),
                 ends_at=hour + timedelta(minutes=90) if rng.random() < 0.15 else None,
             )  # fmt: skip

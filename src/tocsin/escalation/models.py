@@ -47,8 +47,8 @@ class Run(models.Model):
     """One policy at work for one incident, under one generation.
 
     ``snapshot`` is the policy as it was when the run began (escalation.rules.PolicySnapshot as JSON): an edit never
-    changes a running page. ``state``: ``waiting`` has a ``due_at``; ``done`` ran to its end; ``stopped`` was overtaken by
-    an answer. ``purpose``: ``escalate`` pages step by step; ``ack_timeout`` and ``snooze`` only watch, and wake the
+    changes a running page. ``state``: ``waiting`` has a ``due_at``; ``done`` ran to its end; ``stopped`` was overtaken
+    by an answer. ``purpose``: ``escalate`` pages step by step; ``ack_timeout`` and ``snooze`` only watch, and wake the
     incident up when due.
     """
 
@@ -75,9 +75,7 @@ class Run(models.Model):
                 | Q(state__in=["done", "stopped"], due_at__isnull=True, ended_at__isnull=False),
                 name="run_waiting_is_due",
             ),
-            models.UniqueConstraint(
-                fields=["incident"], condition=Q(state="waiting"), name="run_one_live_generation"
-            ),
+            models.UniqueConstraint(fields=["incident"], condition=Q(state="waiting"), name="run_one_live_generation"),
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state="waiting"), name="run_due"),

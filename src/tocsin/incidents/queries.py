@@ -115,3 +115,9 @@ def counts_by_priority(actor: Actor) -> dict[str, int]:
     require(actor, Deed.READ)
     found = dict(Incident.objects.filter(state__in=rules.OPEN).values_list("priority").annotate(Count("id")).order_by())
     return {priority: found.get(priority, 0) for priority in rules.PRIORITIES}
+
+
+def ended_by_person(incident_id: int) -> bool:
+    """Whether it was a person, not its alerts, who last ended the incident."""
+    last = TimelineEntry.objects.filter(incident_id=incident_id, kind="resolved").order_by("-seq").first()
+    return last is not None and last.actor_kind not in ("source", "system")

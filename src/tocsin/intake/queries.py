@@ -135,3 +135,16 @@ def refusal_counts(actor: Actor, *, since: datetime | None = None) -> list[dict[
 def waiting() -> int:
     """Signals accepted but not yet decided."""
     return Inbox.objects.count()
+
+
+SourceRow = Source
+
+
+def sources_by_id(ids: Iterable[int]) -> dict[int, SourceRow]:
+    """Sources with their services, by id; for rooms that hold a source's id without a foreign key."""
+    return {row.pk: row for row in Source.objects.select_related("service").filter(pk__in=list(ids))}
+
+
+def waiting_signal(signal_id: int) -> Inbox | None:
+    """A signal that is accepted and not yet decided, or None."""
+    return Inbox.objects.filter(pk=signal_id).first()

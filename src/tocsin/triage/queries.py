@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 
-from tocsin.intake.models import Inbox, Source
+from tocsin.intake import queries as intake
 from tocsin.people.rules import Deed, require
 from tocsin.platform import clock
 from tocsin.platform.actor import Actor
@@ -98,7 +97,7 @@ class WhySignal:
 
     id: int
     waiting: bool
-    source: Source | None
+    source: intake.SourceRow | None
     received_at: datetime
     action: str
     dedup_key: str
@@ -116,13 +115,13 @@ class WhySignal:
 def why_signal(actor: Actor, signal_id: int) -> WhySignal:
     """What became of a signal, and by which rule. Raises NotFound."""
     require(actor, Deed.READ)
-    waiting = Inbox.objects.filter(pk=signal_id).first()
-    row: Signal | Inbox | None = waiting or Signal.objects.filter(pk=signal_id).first()
+    waiting = intake.waiting_signal(signal_id)
+    row = waiting or Signal.objects.filter(pk=signal_id).first()
     if row is None:
         raise NotFound(f"There is no signal {signal_id}; signals are kept for a limited time.")
     facts: dict[str, Any] = {
         "id": row.pk,
-        "source": Source.objects.select_related("service").filter(pk=row.source_id).first(),
+        "source": intake.sources_by_id([row.source_id]).get(row.source_id),
         "received_at": row.received_at,
         "action": row.action,
         "dedup_key": row.dedup_key,
@@ -130,7 +129,7 @@ def why_signal(actor: Actor, signal_id: int) -> WhySignal:
         "severity": row.severity,
         "data": row.data,
     }
-    if isinstance(row, Inbox):
+    if not isinstance(row, Signal):
         reason = "It is accepted and waits for an engine to decide."
         return WhySignal(waiting=True, reason=reason, **facts)
     found = Alert.objects.select_related("service", "incident").filter(pk=row.alert_id or 0).first()
@@ -206,22 +205,3 @@ def export_windows() -> list[rules.WindowSpec]:
                 )
             )
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """Signals that wait to be decided: how many (counted up to 10,000) and the age of the oldest, seconds."""
-
-    count: int
-    oldest_s: float
-
-
-def backlog() -> Backlog:
-    """How far triage is behind."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), coalesce(extract(epoch FROM tocsin_now() - min(received_at)), 0)"
-            " FROM (SELECT received_at FROM intake_inbox ORDER BY id LIMIT 10000) AS waiting"
-        )
-        count, oldest = cursor.fetchone()
-    return Backlog(int(count), float(oldest))

@@ -15,7 +15,8 @@ NOW = datetime(2026, 3, 29, 3, 10, tzinfo=UTC)
 def incident(state: str = "triggered") -> rules.State:
     return rules.State(
         id=7, service_id=1, title="Disk full", state=state, impact="high", urgency="high", priority="P1",
-        severity="critical", opened_at=NOW, updated_at=NOW, resolved_at=NOW if state in ("resolved", "closed") else None,
+        severity="critical", opened_at=NOW, updated_at=NOW,
+        resolved_at=NOW if state in ("resolved", "closed") else None,
     )  # fmt: skip
 
 

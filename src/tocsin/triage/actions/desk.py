@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from tocsin.incidents import queries as incident_queries
 from tocsin.incidents import rules as incident_rules
 from tocsin.incidents.actions import Book, matrices
-from tocsin.incidents.models import TimelineEntry
 from tocsin.platform import bulk, events
 from tocsin.platform.actor import Actor
 from tocsin.triage import rules
@@ -139,7 +139,7 @@ class Desk:
         state = self.book.lock([incident_id]).get(incident_id)
         if state is None or state.state != "resolved" or state.resolved_at is None:
             return False
-        if self.book.now - state.resolved_at > within or self._ended_by_person(incident_id):
+        if self.book.now - state.resolved_at > within or incident_queries.ended_by_person(incident_id):
             return False
         if incident_rules.reopen(state):
             return False
@@ -152,10 +152,6 @@ class Desk:
         self._resolved.pop(incident_id, None)
         self._reopened[incident_id] = None
         return True
-
-    def _ended_by_person(self, incident_id: int) -> bool:
-        last = TimelineEntry.objects.filter(incident_id=incident_id, kind="resolved").order_by("-seq").first()
-        return last is not None and last.actor_kind not in ("source", "system")
 
     def worsened(self, incident_id: int, alert: rules.Alert, how: rules.Assessment) -> None:
         state = self.book.lock([incident_id])[incident_id]
