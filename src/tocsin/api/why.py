@@ -1,20 +1,22 @@
 """Why over HTTP: the chain from a signal to what became of it, in sentences with their moments."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from django.http import HttpRequest
 from ninja import Router, Schema
 
 from tocsin.api.auth import asker
 from tocsin.escalation import queries as escalation
-from tocsin.escalation.models import Page
 from tocsin.escalation.rules import PageReason
 from tocsin.incidents import queries as incidents
 from tocsin.incidents.api import number_of
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import NotFound
 from tocsin.triage import queries as triage
+
+if TYPE_CHECKING:
+    from tocsin.escalation.models import Page
 
 router = Router(tags=["why"])
 MOST_ALERTS = 20
@@ -59,7 +61,7 @@ def _signal(actor: Actor, signal_id: int, *, alone: bool = True) -> tuple[str, l
     return why.reason, chain
 
 
-def _page(page: Page) -> list[dict[str, Any]]:
+def _page(page: "Page") -> list[dict[str, Any]]:
     who = page.user.name if page.user else "nobody"
     chain = [_link("page", f"{who}: {PageReason.from_json(page.reason).text}", page.at, page.pk)]
     for delivery in page.deliveries.all():

@@ -3,6 +3,7 @@
 import typer
 
 from tocsin.catalogue.commands import nouns as catalogue
+from tocsin.cli.config_as_code import register as register_config
 from tocsin.cli.output import Noun
 from tocsin.escalation.commands import nouns as escalation
 from tocsin.escalation.commands import simulate
@@ -10,7 +11,6 @@ from tocsin.incidents.commands import nouns as incidents
 from tocsin.intake.commands import nouns as intake
 from tocsin.oncall.commands import nouns as oncall
 from tocsin.people.commands import nouns as people
-from tocsin.project.config.commands import register as register_config
 from tocsin.triage.commands import nouns as triage
 from tocsin.triage.commands import why
 

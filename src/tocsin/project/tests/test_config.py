@@ -125,7 +125,7 @@ def problems_of(text: str) -> dict[str, str]:
         ("a: &a [*a]\nservices: [*a]\n", "company.yaml:1 a"),
         ("services: &a\n  - {name: x, depends_on: *a}\n", "company.yaml:2"),
         ('services:\n  - name: "a\\0b"\n', None),
-        ("people:\n  - {email: a@b, name: A, contact_methods: [{}]}\n", "company.yaml:2 people[A].contact_methods.0.channel"),
+        ("people: [{email: a@b, name: A, rules: [{}]}]\n", "company.yaml:1 people[A].rules.0.channel"),
     ],
 )  # fmt: skip
 def test_problems_say_file_line_and_field(text: str, where: str | None) -> None:
@@ -362,9 +362,13 @@ def companies(draw: st.DrawFn) -> dict[str, Any]:
             }
         )
     policies = [
-        {"name": slug, "repeats": draw(st.integers(0, 5)), "steps": [{"targets": ["user:" + emails[0]], "wait_s": draw(WAITS)}]}
+        {
+            "name": slug,
+            "repeats": draw(st.integers(0, 5)),
+            "steps": [{"targets": ["user:" + emails[0]], "wait_s": draw(WAITS)}],
+        }
         for slug in draw(st.lists(st.sampled_from(SLUGS), unique=True))
-    ]  # fmt: skip
+    ]
     # later things may be written before those that they need
     return {"services": draw(st.permutations(services)), "policies": policies, "teams": teams, "people": people}
 

@@ -1,0 +1,81 @@
+"""Config as code over HTTP: plan, apply, export, and the schema of the files."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import Router, Schema
+
+from tocsin.api.auth import asker
+from tocsin.api.schema import Strict
+from tocsin.project.config import planning
+from tocsin.project.config.reading import File
+from tocsin.project.config.schema import schema
+
+router = Router(tags=["config as code"])
+
+
+class FileIn(Strict):
+    name: str
+    text: str
+
+
+class PlanIn(Strict):
+    """Files of configuration. ``prune``: what their sections do not name goes away."""
+
+    files: list[FileIn]
+    prune: bool = False
+
+
+class ApplyIn(PlanIn):
+    """``digest`` of a plan: apply only if that is still exactly what would happen."""
+
+    digest: str = ""
+
+
+class ChangeOut(Schema):
+    kind: str
+    name: str
+    change: str
+    fields: dict[str, dict[str, Any]]
+    place: str
+
+
+class PlanOut(Schema):
+    changes: list[ChangeOut]
+    counts: dict[str, int]
+    digest: str
+    applied: bool
+
+
+class ExportOut(Schema):
+    text: str
+
+
+def _files(body: PlanIn) -> list[File]:
+    return [File(file.name, file.text) for file in body.files]
+
+
+@router.post("/config/plan", response=PlanOut)
+def plan(request: HttpRequest, body: PlanIn) -> dict[str, Any]:
+    """What applying these files would do. Problems are named `file:line section[name].field`."""
+    return planning.plan(_files(body), actor=asker(request), prune=body.prune).to_json()
+
+
+@router.post("/config/apply", response=PlanOut)
+def apply(request: HttpRequest, body: ApplyIn) -> dict[str, Any]:
+    """Make it so: all of it, in one transaction, or nothing."""
+    made = planning.apply(_files(body), actor=asker(request), prune=body.prune, digest=body.digest)
+    return made.to_json()
+
+
+@router.get("/config/export", response=ExportOut)
+def export(request: HttpRequest, section: str = "") -> dict[str, str]:
+    """What there is, as YAML; some sections of it, separated by commas. Secrets are left out."""
+    sections = [part.strip() for part in section.split(",") if part.strip()]
+    return {"text": planning.export(actor=asker(request), sections=sections)}
+
+
+@router.get("/config/schema.json", auth=None, response=dict[str, Any])
+def show_schema(request: HttpRequest) -> HttpResponse:
+    """JSON Schema of configuration files; needs no token."""
+    return JsonResponse(schema())
