@@ -97,7 +97,7 @@ def pocket(request: Request, user_id: int = 0) -> HttpResponse:
         if not demo:
             raise Forbidden("A pocket phone shows only its owner what it received.")
         person = people.user(request.actor, user_id)
-    notes = [_note(message) for message in queries.pocket(person.pk, limit=30)]
+    notes = [note_of(message) for message in queries.pocket(person.pk, limit=30)]
     phones = ContactMethod.objects.filter(channel="pocket", user__is_active=True)
     others = User.objects.filter(pk__in=phones.values("user_id")).order_by("name") if demo else []
     return page(
@@ -113,7 +113,8 @@ def pocket(request: Request, user_id: int = 0) -> HttpResponse:
     )  # fmt: skip
 
 
-def _note(message: PocketMessage) -> Note:
+def note_of(message: PocketMessage) -> Note:
+    """The message with the buttons that still make sense."""
     state = message.incident.state if message.incident else ""
     buttons = []
     for link in message.links:

@@ -2,10 +2,12 @@
 
 from django.urls import path
 
+from tocsin.triage.pages import settings
 from tocsin.triage.pages.alerts import alert, alerts, signals
 from tocsin.triage.pages.why import why
 
 urlpatterns = [
+    *settings.urlpatterns,
     path("alerts/", alerts, name="alerts"),
     path("alerts/<int:alert_id>/", alert, name="alert"),
     path("signals/", signals, name="signals"),
