@@ -267,7 +267,7 @@ def demo_load(data: Data = None) -> None:
 
 def demo_storm(
     alerts: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many different alerts.")] = 10_000,
-    root: Annotated[str, typer.Option(help="Slug of the service at the bottom of it.")] = "postgres-parcels",
+    root: Annotated[str, typer.Option(help="Slug of the service at the bottom of it.")] = "kubernetes",
     url: Annotated[str, typer.Option(help="Address of Tocsin. [default: that of the local profile]")] = "",
     wait: Annotated[
         bool, typer.Option(help="Wait until all of them were dealt with, and say what became of them.")

@@ -17,7 +17,7 @@ from tocsin.project.demo.conditions import CONDITIONS
 from tocsin.project.demo.history import described, fingerprint
 from tocsin.project.demo.loading import PROMETHEUS, source_key
 
-ROOT = "postgres-parcels"
+ROOT = "kubernetes"
 GROUP = 20  # most alerts in one request
 SENDERS = 16
 
