@@ -76,9 +76,10 @@ class _Loan:
 
 
 class _Bridge:
-    """One request of Django's: RSGI on one side, ASGI on the other."""
+    """One request of Django's: RSGI on one side, ASGI on the other. ``streams`` is told of answers without an end."""
 
-    def __init__(self, scope: Any, proto: Any, loan: _Loan) -> None:
+    def __init__(self, scope: Any, proto: Any, loan: _Loan, streams: set[asyncio.Task[Any]]) -> None:
+        self._streams = streams
         self._scope = scope
         self._proto = proto
         self._loan = loan
@@ -90,6 +91,7 @@ class _Bridge:
         self._stream: Any = None
         self._ended = asyncio.Event()
         self._started = False
+        self._task = asyncio.current_task()
 
     async def receive(self) -> dict[str, Any]:
         """The next part of the body, and after it the news that the client has gone."""
@@ -136,6 +138,9 @@ class _Bridge:
             self._headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]]
             if any(name.lower() == "content-type" and "event-stream" in value for name, value in self._headers):
                 self._loan.end()  # a stream may stay open for hours; its thread is wanted
+                if self._task is not None:
+                    self._streams.add(self._task)
+                    self._task.add_done_callback(self._streams.discard)
             return
         if message["type"] != "http.response.body" or self._ended.is_set():
             return
@@ -164,10 +169,11 @@ class App:
     def __init__(self, django_app: Asgi) -> None:
         self.settings = platform_settings.get()
         self._django = django_app
-        self._networks: Networks = tuple(self.settings.trusted_proxies)
+        self._networks: Networks = ()
         self._door: Door | None = None
         self._threads: _Threads | None = None
         self._serves: Any = None
+        self._streams: set[asyncio.Task[Any]] = set()
         self._starting: asyncio.Task[None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------
@@ -185,10 +191,16 @@ class App:
     async def start(self) -> None:
         """Open the door."""
         self._threads = _Threads(THREADS)
+        self._networks = tuple(self.settings.trusted_proxies)
         door = Door(self.settings)
         await door.start()
         self._serves = door.serves
         self._door = door
+
+    def end_streams(self) -> None:
+        """End the answers that would never end by themselves; browsers connect again, to a process that stays."""
+        for task in list(self._streams):
+            task.cancel()
 
     async def stop(self) -> None:
         """Finish what was accepted and close."""
@@ -232,7 +244,7 @@ class App:
         context = ThreadSensitiveContext()
         SyncToAsync.context_to_thread_executor[context] = executor
         token = SyncToAsync.thread_sensitive_context.set(context)
-        bridge = _Bridge(scope, proto, loan)
+        bridge = _Bridge(scope, proto, loan, self._streams)
         try:
             await self._django(self._scope(scope), bridge.receive, bridge.send)
         except (OSError, ProtocolClosed):

@@ -6,9 +6,12 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
+
+if TYPE_CHECKING:
+    from tocsin.project.rsgi import App
 
 log = structlog.get_logger(__name__)
 
@@ -42,13 +45,15 @@ async def serve_here(
     *,
     stop: asyncio.Event | None = None,
     signals: bool = True,
+    application: "App | None" = None,
 ) -> None:
-    """Serve on the running loop until ``stop`` is set or a signal comes."""
+    """Serve on the running loop until ``stop`` is set or a signal comes; ``application`` in place of the usual one."""
     from granian.constants import HTTPModes
     from granian.server.embed import Server
 
-    from tocsin.project.rsgi import app
+    from tocsin.project import rsgi
 
+    app = application or rsgi.app
     stop = stop or asyncio.Event()
     _claim(host, port)
     await app.start()
@@ -74,6 +79,7 @@ async def serve_here(
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             serving.result()
+        app.end_streams()
         server.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):

@@ -19,11 +19,11 @@ from tocsin.project.web import serve_here
 class Web:
     """A running web process."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, application: App = app) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.app: App = app
+        self.app = application
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20, trust_env=False)
         self._monkeypatch = monkeypatch
         self._ready = threading.Event()
@@ -39,7 +39,9 @@ class Web:
             loop.call_soon_threadsafe(stop.set)
 
         self._stop = end
-        serving = asyncio.ensure_future(serve_here("127.0.0.1", self.port, stop=stop, signals=False))
+        serving = asyncio.ensure_future(
+            serve_here("127.0.0.1", self.port, stop=stop, signals=False, application=self.app)
+        )
         while not serving.done():
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -57,7 +59,9 @@ class Web:
         assert self._ready.wait(20)
 
     def stop(self) -> None:
-        """Drain and end."""
+        """Drain and end; a second call does nothing."""
+        if not self._thread.is_alive():
+            return
         self.client.close()
         self._stop()
         self._thread.join(30)
@@ -91,9 +95,9 @@ def start_web(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """Start a web process; keywords change settings of it."""
     running: list[Web] = []
 
-    def start(**changes: Any) -> Web:
-        monkeypatch.setattr(app, "settings", platform_settings.get().model_copy(update=changes))
-        web = Web(monkeypatch)
+    def start(application: App = app, **changes: Any) -> Web:
+        monkeypatch.setattr(application, "settings", platform_settings.get().model_copy(update=changes))
+        web = Web(monkeypatch, application)
         web.start()
         running.append(web)
         return web

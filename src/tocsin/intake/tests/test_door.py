@@ -216,8 +216,6 @@ def test_what_is_spooled_outlives_the_process(start_web: Callable[..., Web]) -> 
     web.stop()
     assert Inbox.objects.count() == 1
     web.regain_database()
-    web.start = lambda: None  # type: ignore[method-assign]
-    web.stop = lambda: None  # type: ignore[method-assign]
     other = start_web()
     eventually(lambda: Inbox.objects.count() == 6)
     assert other.event(key, "after").status_code == 202
