@@ -94,17 +94,21 @@ def alert(request: Request, alert_id: int) -> HttpResponse:
     found = queries.alert(request.actor, alert_id)
     rows = queries.signals(request.actor, alert_id=alert_id, before=number(request, "before"))
     part = cut(request, rows, 25)
+    labels, links, remarks = (found.data.get(name) for name in ("labels", "links", "remarks"))
     context = {
         "title": found.title[:200],
         "alert": found,
-        "labels": sorted((found.data.get("labels") or {}).items()),
-        "links": [
-            one for one in found.data.get("links") or [] if str(one.get("href", "")).startswith(("http://", "https://"))
-        ],
-        "remarks": found.data.get("remarks") or [],
+        "labels": sorted(labels.items()) if isinstance(labels, dict) else [],
+        "links": [one for one in links if _is_link(one)] if isinstance(links, list) else [],
+        "remarks": remarks if isinstance(remarks, list) else [],
         "part": part,
     }
     return page(request, "triage/alert.html", context)
+
+
+def _is_link(one: object) -> bool:
+    """Whether a browser may be sent there: what a source calls a link may be anything."""
+    return isinstance(one, dict) and str(one.get("href", "")).startswith(("http://", "https://"))
 
 
 @require_safe
