@@ -21,13 +21,16 @@ class Delivery(models.Model):
     id = models.BigAutoField(primary_key=True)
     key = models.CharField(max_length=100, help_text="idempotency key, given to providers that take one")
     kind = models.CharField(max_length=12, help_text="page, resolved, test")
-    # No index of their own: a row is written three times on the fast path, and every index is written with it.
+    # No index of their own: a row is written three times on the fast path, and every index is written with it. No foreign
+    # key to rows of the same transaction either: each would lock and dirty the other row.
     page = models.ForeignKey(
-        "escalation.Page", null=True, on_delete=models.CASCADE, related_name="deliveries", db_index=False
-    )
+        "escalation.Page", null=True, on_delete=models.CASCADE, related_name="deliveries", db_index=False,
+        db_constraint=False,
+    )  # fmt: skip
     incident = models.ForeignKey(
-        "incidents.Incident", null=True, on_delete=models.CASCADE, related_name="deliveries", db_index=False
-    )
+        "incidents.Incident", null=True, on_delete=models.CASCADE, related_name="deliveries", db_index=False,
+        db_constraint=False,
+    )  # fmt: skip
     generation = models.IntegerField(null=True)
     user = models.ForeignKey(
         "people.User", null=True, on_delete=models.CASCADE, related_name="deliveries", db_index=False
@@ -78,7 +81,9 @@ class Attempt(models.Model):
     """One try at a delivery; append-only. ``outcome``: delivered, accepted, try_later, rejected, unknown."""
 
     id = models.BigAutoField(primary_key=True)
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempt_rows", db_index=False)
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="attempt_rows", db_index=False, db_constraint=False
+    )
     number = models.SmallIntegerField()
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

@@ -53,10 +53,12 @@ class Run(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    incident = models.ForeignKey("incidents.Incident", on_delete=models.CASCADE, related_name="runs")
+    incident = models.ForeignKey(
+        "incidents.Incident", on_delete=models.CASCADE, related_name="runs", db_index=False, db_constraint=False
+    )
     generation = models.IntegerField()
     purpose = models.CharField(max_length=12, default="escalate")
-    policy = models.ForeignKey(Policy, null=True, on_delete=models.SET_NULL, related_name="runs")
+    policy = models.ForeignKey(Policy, null=True, on_delete=models.SET_NULL, related_name="runs", db_index=False)
     snapshot = models.JSONField()
     state = models.CharField(max_length=8, default="waiting")
     step = models.SmallIntegerField(default=0, help_text="the step that runs next, from 0")
@@ -91,10 +93,12 @@ class Page(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    incident = models.ForeignKey("incidents.Incident", on_delete=models.CASCADE, related_name="pages")
-    run = models.ForeignKey(Run, null=True, on_delete=models.CASCADE, related_name="pages")
+    incident = models.ForeignKey(
+        "incidents.Incident", on_delete=models.CASCADE, related_name="pages", db_index=False, db_constraint=False
+    )
+    run = models.ForeignKey(Run, null=True, on_delete=models.CASCADE, related_name="pages", db_constraint=False)
     generation = models.IntegerField()
-    user = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="pages")
+    user = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="pages", db_index=False)
     step = models.SmallIntegerField()
     loop = models.SmallIntegerField()
     urgency = models.CharField(max_length=10)

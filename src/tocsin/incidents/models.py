@@ -19,7 +19,7 @@ class Incident(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     title = models.CharField(max_length=1024)
-    service = models.ForeignKey("catalogue.Service", on_delete=models.PROTECT, related_name="incidents")
+    service = models.ForeignKey("catalogue.Service", on_delete=models.PROTECT, related_name="incidents", db_index=False)
     state = models.CharField(max_length=12, default="triggered")
     impact = models.CharField(max_length=6, default="medium")
     urgency = models.CharField(max_length=6, default="medium")
@@ -36,9 +36,13 @@ class Incident(models.Model):
     open_alert_count = models.IntegerField(default=0)
     suppressed_by = models.CharField(max_length=200, blank=True, help_text="why nobody is paged, if so")
     drill = models.BooleanField(default=False)
-    merged_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="merged")
-    declared_by = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="+")
-    acknowledged_by = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="+")
+    merged_into = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="merged", db_index=False)
+    declared_by = models.ForeignKey(
+        "people.User", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    acknowledged_by = models.ForeignKey(
+        "people.User", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     assignees = models.ManyToManyField("people.User", related_name="assigned_incidents")
     opened_at = models.DateTimeField()
     acknowledged_at = models.DateTimeField(null=True)
@@ -59,7 +63,8 @@ class Incident(models.Model):
                 name="incident_resolved_has_moment",
             ),
             models.CheckConstraint(
-                condition=Q(snoozed_until__isnull=True) | Q(state="acknowledged"), name="incident_snooze_is_acknowledged"
+                condition=Q(snoozed_until__isnull=True) | Q(state="acknowledged"),
+                name="incident_snooze_is_acknowledged",
             ),
             models.UniqueConstraint(
                 fields=["group_key"], condition=Q(state__in=OPEN_STATES), name="incident_open_once_per_group"
@@ -69,7 +74,10 @@ class Incident(models.Model):
             models.Index(fields=["state", "priority", "-id"]),
             models.Index(fields=["service", "-id"]),
             models.Index(fields=["-opened_at"]),
-            models.Index(fields=["snoozed_until"], condition=Q(snoozed_until__isnull=False), name="incident_snoozed"),
+            models.Index(
+                fields=["acknowledged_by"], condition=Q(acknowledged_by__isnull=False), name="incident_acknowledged_by"
+            ),
+            models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="incident_merged_into"),
         ]
 
     def __str__(self) -> str:
@@ -80,7 +88,9 @@ class TimelineEntry(models.Model):
     """One thing that happened. ``hash`` = SHA-256 over the previous hash and this entry's canonical JSON."""
 
     id = models.BigAutoField(primary_key=True)
-    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="timeline")
+    incident = models.ForeignKey(
+        Incident, on_delete=models.CASCADE, related_name="timeline", db_index=False, db_constraint=False
+    )
     seq = models.IntegerField()
     at = models.DateTimeField()
     kind = models.CharField(max_length=40)

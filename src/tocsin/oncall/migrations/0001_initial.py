@@ -6,89 +6,156 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('people', '0001_initial'),
+        ("people", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Schedule',
+            name="Schedule",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, unique=True)),
-                ('slug', models.SlugField(max_length=120, unique=True)),
-                ('zone', models.CharField(default='UTC', help_text='IANA zone in which hand-offs are local times', max_length=60)),
-                ('description', models.TextField(blank=True)),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='schedules', to='people.team')),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120, unique=True)),
+                ("slug", models.SlugField(max_length=120, unique=True)),
+                (
+                    "zone",
+                    models.CharField(
+                        default="UTC", help_text="IANA zone in which hand-offs are local times", max_length=60
+                    ),
+                ),
+                ("description", models.TextField(blank=True)),
+                (
+                    "team",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="schedules",
+                        to="people.team",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'oncall_schedule',
-                'ordering': ['name'],
+                "db_table": "oncall_schedule",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Layer',
+            name="Layer",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.SmallIntegerField()),
-                ('name', models.CharField(max_length=120)),
-                ('unit', models.CharField(choices=[('hour', 'Hours'), ('day', 'Days'), ('week', 'Weeks'), ('month', 'Months')], max_length=5)),
-                ('length', models.SmallIntegerField(default=1, help_text='a turn is this many units')),
-                ('anchor', models.DateTimeField(help_text="start of the first person's first turn; its local time is the hand-off")),
-                ('starts_at', models.DateTimeField(blank=True, null=True)),
-                ('ends_at', models.DateTimeField(blank=True, null=True)),
-                ('weekdays', models.JSONField(blank=True, default=list)),
-                ('restrictions', models.JSONField(blank=True, default=list)),
-                ('schedule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='layers', to='oncall.schedule')),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.SmallIntegerField()),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "unit",
+                    models.CharField(
+                        choices=[("hour", "Hours"), ("day", "Days"), ("week", "Weeks"), ("month", "Months")],
+                        max_length=5,
+                    ),
+                ),
+                ("length", models.SmallIntegerField(default=1, help_text="a turn is this many units")),
+                (
+                    "anchor",
+                    models.DateTimeField(
+                        help_text="start of the first person's first turn; its local time is the hand-off"
+                    ),
+                ),
+                ("starts_at", models.DateTimeField(blank=True, null=True)),
+                ("ends_at", models.DateTimeField(blank=True, null=True)),
+                ("weekdays", models.JSONField(blank=True, default=list)),
+                ("restrictions", models.JSONField(blank=True, default=list)),
+                (
+                    "schedule",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="layers", to="oncall.schedule"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'oncall_layer',
-                'ordering': ['schedule_id', 'position'],
+                "db_table": "oncall_layer",
+                "ordering": ["schedule_id", "position"],
             },
         ),
         migrations.CreateModel(
-            name='LayerMember',
+            name="LayerMember",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.SmallIntegerField()),
-                ('layer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='members', to='oncall.layer')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='layer_memberships', to=settings.AUTH_USER_MODEL)),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.SmallIntegerField()),
+                (
+                    "layer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="members", to="oncall.layer"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="layer_memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'oncall_layer_member',
-                'ordering': ['layer_id', 'position'],
-                'constraints': [models.UniqueConstraint(fields=('layer', 'position'), name='layer_member_position')],
+                "db_table": "oncall_layer_member",
+                "ordering": ["layer_id", "position"],
+                "constraints": [models.UniqueConstraint(fields=("layer", "position"), name="layer_member_position")],
             },
         ),
         migrations.CreateModel(
-            name='Override',
+            name="Override",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('reason', models.CharField(blank=True, max_length=300)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='overrides', to=settings.AUTH_USER_MODEL)),
-                ('schedule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='overrides', to='oncall.schedule')),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("reason", models.CharField(blank=True, max_length=300)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="overrides",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "schedule",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="overrides", to="oncall.schedule"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'oncall_override',
-                'ordering': ['starts_at'],
-                'indexes': [models.Index(fields=['schedule', 'starts_at', 'ends_at'], name='oncall_over_schedul_5c6fe3_idx')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='override_has_length')],
+                "db_table": "oncall_override",
+                "ordering": ["starts_at"],
+                "indexes": [
+                    models.Index(fields=["schedule", "starts_at", "ends_at"], name="oncall_over_schedul_5c6fe3_idx")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gt", models.F("starts_at"))), name="override_has_length"
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='layer',
-            constraint=models.UniqueConstraint(fields=('schedule', 'position'), name='layer_position'),
+            model_name="layer",
+            constraint=models.UniqueConstraint(fields=("schedule", "position"), name="layer_position"),
         ),
         migrations.AddConstraint(
-            model_name='layer',
-            constraint=models.CheckConstraint(condition=models.Q(('length__gte', 1)), name='layer_length'),
+            model_name="layer",
+            constraint=models.CheckConstraint(condition=models.Q(("length__gte", 1)), name="layer_length"),
         ),
     ]
