@@ -38,7 +38,7 @@ class ServiceForm(forms.Form):
         help_text="When nothing says otherwise. With the urgency it gives the priority.",
     )  # fmt: skip
     depends_on = forms.MultipleChoiceField(
-        required=False, label="Needs", help_text="Services it cannot work without. Hold Ctrl or Cmd to choose several."
+        required=False, label="Needs", widget=forms.CheckboxSelectMultiple, help_text="Services it cannot work without."
     )
     by = forms.ChoiceField(choices=BY, label="Grouping")
     fields_of = forms.CharField(
@@ -77,7 +77,6 @@ def edit(request: Request, service_id: int = 0) -> HttpResponse:
     form.choose("policy", choice(((one.slug, one.name) for one in escalation.policies(request.actor)), "nobody is paged"))
     others = queries.services(request.actor).exclude(pk=service_id)
     form.choose("depends_on", choice((one.slug, one.name) for one in others))
-    form.fields["depends_on"].widget.attrs["size"] = 6
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         grouping: dict[str, Any] = {"by": data["by"]}

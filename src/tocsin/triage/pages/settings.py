@@ -158,7 +158,7 @@ class WindowForm(forms.Form):
     """When which services are worked on, and what becomes of their pages meanwhile."""
 
     name = forms.CharField(max_length=200, help_text="What is done.")
-    services = forms.MultipleChoiceField(help_text="Hold Ctrl or Cmd to choose several.")
+    services = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     starts_at = LocalMoment(label="Begins")
     duration_s = Minutes(label="Lasts, minutes", initial=3600)
     zone = Zone(label="Zone")
@@ -227,7 +227,6 @@ def window(request: Request, window_id: int = 0) -> HttpResponse:
         }
     form = WindowForm(request.POST or None, initial=initial)
     cast(forms.MultipleChoiceField, form.fields["services"]).choices = choice((one.slug, one.name) for one in services)
-    form.fields["services"].widget.attrs["size"] = 6
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         begins: datetime = local_instant(data["zone"], data["starts_at"])
