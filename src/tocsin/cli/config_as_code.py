@@ -104,4 +104,5 @@ def register(app: typer.Typer, panel: str) -> None:
     def schema() -> None:
         """Print the JSON Schema of configuration files."""
         with api() as server:
-            typer.echo(json.dumps(server.get("/config/schema.json"), indent=2, ensure_ascii=False))
+            found = server.get("/config/schema.json")
+        output.emit(found, lambda value: typer.echo(json.dumps(value, indent=2, ensure_ascii=False)))

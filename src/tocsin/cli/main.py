@@ -16,7 +16,8 @@ EXIT_CONFIG = 78
 app = typer.Typer(
     name="tocsin",
     help="Incident management from the first signal to the lesson learned.\n\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 78 a setting is wrong.",
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 server not reached, "
+    "78 a setting is wrong.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -3,6 +3,7 @@
 ``python -m tocsin.cli.reference FOLDER`` writes them; a test fails when they are out of date.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,11 +77,32 @@ def commands_page() -> str:
     lines = [
         "# Command line",
         "",
-        "Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 78 a setting is wrong.",
+        "| exit code | means |",
+        "| --- | --- |",
+        "| 0 | done |",
+        "| 1 | failed, or refused by the server; the reason and the fields are on standard error |",
+        "| 2 | wrong usage |",
+        "| 3 | there is no such thing |",
+        "| 4 | not allowed: no valid token, or not the right role or scope |",
+        "| 5 | the server cannot be reached |",
+        "| 78 | a setting is wrong |",
         "",
         "The commands of the server (`up`, `web`, `engine`, `migrate`, `doctor`, `config`, `sign-in-link`, `demo`) run",
         "where Tocsin is installed and read its settings. All others speak HTTP with the Tocsin that `TOCSIN_URL` and",
-        "`TOCSIN_TOKEN`, or a profile, name.",
+        "`TOCSIN_TOKEN`, or a profile, name. Profiles are in `config.toml` in `$TOCSIN_CONFIG_DIR`, otherwise in",
+        "`$XDG_CONFIG_HOME/tocsin` or `~/.config/tocsin`; `tocsin up` writes one called `local`:",
+        "",
+        "```toml",
+        'default = "local"',
+        "",
+        "[profiles.local]",
+        'url = "http://127.0.0.1:8700"',
+        'token = "tocsin_..."',
+        "```",
+        "",
+        "With `--json` a command prints JSON on standard output and nothing else; lists are",
+        '`{"items": [...]}`. Names can be given as name or slug in any case, people by e-mail address, incidents as',
+        "`12` or `INC-12`; durations as `30m`, `4h`, `2d` or `1h30m`; moments as ISO 8601, `now` or `+2h`.",
     ]
     for name, command in commands():
         about = " ".join((command.help or "").split())
@@ -101,7 +123,37 @@ def _row(parameter: Any) -> str:
     return f"| `{'`, `'.join(names)}` | {about}{needed} |"
 
 
-PAGES = {"settings.md": settings_page, "cli.md": commands_page}
+def _django() -> None:
+    """Django without a database, for the pages that are made from the API; nothing is written to the data folder."""
+    os.environ.setdefault("TOCSIN_SECRET_KEY", "only to write the reference pages")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.project.settings")
+    import django
+
+    django.setup()
+
+
+def api_page() -> str:
+    """Every address of the HTTP API, as Markdown."""
+    _django()
+    from tocsin.api.reference import page
+
+    return page()
+
+
+def schema_file() -> str:
+    """The JSON Schema of configuration files."""
+    _django()
+    from tocsin.project.config.schema import schema_text
+
+    return schema_text()
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "cli.md": commands_page,
+    "api.md": api_page,
+    "tocsin.schema.json": schema_file,
+}
 
 
 def main(folder: Path) -> None:

@@ -247,6 +247,14 @@ def mask(address: str) -> str:
     return f"{address[:4]}…{address[-2:]}" if len(address) > 8 else "…"
 
 
+def holds_credential(channel: str, address: str) -> bool:
+    """Whether an address is itself a secret: every Apprise URL, and any URL with a name or password before its host."""
+    if channel == "apprise":
+        return True
+    _, found, rest = address.partition("://")
+    return bool(found) and "@" in rest.partition("/")[0]
+
+
 def check_scopes(scopes: Iterable[str]) -> dict[str, str]:
     """Problems of a token's scopes."""
     chosen = list(scopes)

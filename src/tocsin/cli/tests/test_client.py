@@ -217,7 +217,9 @@ def test_every_noun_is_listed_saved_shown_and_deleted(tell: Callable[..., Any], 
     assert (changed["slug"], changed["members"]) == ("payments", {"bob@example.org": "manager"})
     assert tell("team", "delete", "payments") == {"count": 1}
     assert tell("user", "create", "--email", "dan@example.org", "--name", "Dan")["role"] == "responder"
-    assert tell("user", "add-contact", "dan@example.org", "--channel", "ntfy", "--address", "dans-phone")["id"]
+    assert tell(
+        "user", "add-contact", "dan@example.org", "--channel", "ntfy", "--address", "https://ntfy.example/dans-phone"
+    )["id"]
     rules = tell("user", "add-rule", "dan@example.org", "--channel", "ntfy", "--urgency", "low", "--after", "5m")
     assert (rules["items"][-1]["channel"], rules["items"][-1]["delay_s"]) == ("ntfy", 300)
     assert tell("user", "delete", "dan@example.org") == {"count": 1}
@@ -270,3 +272,31 @@ def test_profiles(
     assert json.loads(tocsin("user", "me", "--json").stdout)["email"] == "bob@example.org"
     monkeypatch.setenv("TOCSIN_PROFILE", "gone")
     tocsin("user", "me", code=5)
+
+
+def test_plan_apply_and_export(tell: Callable[..., Any], tocsin: Run, tmp_path: Path) -> None:
+    world(tell)
+    exported = tmp_path / "all.yaml"
+    tocsin("export", "--output", str(exported))
+    assert "web-shop" in tocsin("export", "--section", "services").stdout
+    assert tell("plan", str(exported))["changes"] == []
+    assert tell("apply", str(exported), "--yes")["changes"] == []
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("teams:\n  - name: Payments\n")
+    (folder / "b.yml").write_text("services:\n  - name: Ledger\n    team: payments\n    tier: 2\n")
+    planned = tocsin("plan", str(folder)).stdout
+    assert "+ service ledger" in planned
+    assert "2 to create" in planned
+    tocsin("apply", str(folder), stdin="n\n", code=1)
+    assert tell("plan", str(folder))["counts"]["create"] == 2
+    assert "done" in tocsin("apply", str(folder), stdin="y\n").stdout
+    (folder / "b.yml").write_text("services:\n  - name: Ledger\n    team: nobody\n    tier: 9\n")
+    refused = tocsin("apply", str(folder), "--yes", "--json", code=1)
+    assert refused.stdout == ""
+    assert f"{folder}/b.yml:3 services[ledger].team" in refused.stderr
+    assert f"{folder}/b.yml:4 services[ledger].tier" in refused.stderr
+    from_stdin = json.loads(tocsin("plan", "-", "--json", stdin="teams: [{name: Payments, description: money}]").stdout)
+    assert from_stdin["changes"][0]["fields"] == {"description": {"from": "", "to": "money"}}
+    tocsin("apply", "-", "--json", stdin="teams: []", code=2)
+    assert tell("schema")["title"] == "Tocsin configuration"

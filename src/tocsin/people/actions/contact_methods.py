@@ -1,14 +1,15 @@
 """How a person is reached: contact methods and the notification rules that use them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
+from typing import Protocol, cast
 
 from django.db import transaction
 
 from tocsin.people import rules
 from tocsin.people.models import ContactMethod, NotificationRule, User
 from tocsin.people.rules import ContactMethodSpec, NotificationRuleSpec
-from tocsin.platform import audit, clock, secrets
+from tocsin.platform import audit, clock, plugins, secrets
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Conflict, Invalid, NotFound
 
@@ -16,6 +17,33 @@ from tocsin.platform.errors import Conflict, Invalid, NotFound
 def channel_names() -> list[str]:
     """Names of the installed channels, sorted: those registered under the entry point ``tocsin.channels``."""
     return sorted({point.name for point in entry_points(group="tocsin.channels")})
+
+
+class _Descriptor(Protocol):
+    def check(self, address: object, secret: object, config: Mapping[str, object]) -> dict[str, str]: ...
+
+
+class _Channel(Protocol):
+    """What people need of a channel; the whole of it is in delivery's contract, which lies above."""
+
+    descriptor: _Descriptor
+
+
+def check_method(spec: ContactMethodSpec, stored_secret: str = "") -> dict[str, str]:
+    """What is wrong with a contact method by field, as the channel itself judges it; empty when nothing is.
+
+    ``stored_secret`` (encrypted) counts when the spec leaves the secret as it is.
+    """
+    if problems := rules.check_contact_method(spec, channel_names()):
+        return problems
+    channel = cast(_Channel, plugins.load("tocsin.channels")[spec.channel])
+    secret = spec.secret
+    if secret is None:
+        try:
+            secret = secrets.decrypt(stored_secret) if stored_secret else ""
+        except secrets.SecretUnreadable:
+            secret = ""
+    return channel.descriptor.check(spec.address.strip(), secret, spec.config)
 
 
 def lock_user(user_id: int) -> User:
@@ -53,7 +81,7 @@ def update_contact_method(method_id: int, spec: ContactMethodSpec, *, actor: Act
     with transaction.atomic():
         method = _lock(method_id)
         rules.require_edit_person(actor, method.user_id)
-        _check(spec)
+        _check(spec, method.secret)
         address = _address(spec)
         others = ContactMethod.objects.filter(user_id=method.user_id, channel=spec.channel, address=address)
         if others.exclude(pk=method.pk).exists():
@@ -111,8 +139,18 @@ def set_notification_rules(
 
 
 def sync(user: User, wanted: Sequence[ContactMethodSpec]) -> bool:
-    """Make the person's contact methods these; whether anything changed. The caller has checked, locked and audits."""
+    """Make the person's contact methods these; whether anything changed. The caller has locked and audits.
+
+    Raises Invalid (``contact_methods.<number>.<field>``).
+    """
     stored = {(method.channel, method.address): method for method in user.contact_methods.all()}
+    problems: dict[str, str] = {}
+    for number, spec in enumerate(wanted):
+        known = stored.get((spec.channel, _address(spec)))
+        for name, text in check_method(spec, known.secret if known else "").items():
+            problems[f"contact_methods.{number}.{name}"] = text
+    if problems:
+        raise Invalid("This person cannot be kept.", problems)
     changed = False
     for spec in wanted:
         method = stored.pop((spec.channel, _address(spec)), None)
@@ -167,8 +205,8 @@ def rules_as_text(user: User) -> list[str]:
     ]
 
 
-def _check(spec: ContactMethodSpec) -> None:
-    if problems := rules.check_contact_method(spec, channel_names()):
+def _check(spec: ContactMethodSpec, stored_secret: str = "") -> None:
+    if problems := check_method(spec, stored_secret):
         raise Invalid("This contact method cannot be kept.", problems)
 
 

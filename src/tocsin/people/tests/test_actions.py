@@ -40,7 +40,10 @@ def test_only_an_administrator_adds_people(people: Named) -> None:
 def test_people_change_themselves_but_not_their_role(people: Named) -> None:
     bob = people.actor(people.bob)
     mine = UserSpec(
-        "bob@example.org", "Robert", zone="Asia/Tokyo", contact_methods=[ContactMethodSpec("ntfy", "bobs-topic")]
+        "bob@example.org",
+        "Robert",
+        zone="Asia/Tokyo",
+        contact_methods=[ContactMethodSpec("ntfy", "https://ntfy.example/bobs-topic")],
     )
     saved = actions.save_user(mine, actor=bob, id=people.bob.pk)
     assert (saved.name, saved.zone) == ("Robert", "Asia/Tokyo")

@@ -1,9 +1,10 @@
 """What configuration consists of: each kind with its specs, its natural key, and the actions that keep it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.utils.crypto import salted_hmac
 from django.utils.text import slugify
 from pydantic import ConfigDict, TypeAdapter
 
@@ -26,9 +27,10 @@ from tocsin.oncall.models import Schedule
 from tocsin.oncall.rules import ScheduleSpec
 from tocsin.people import actions as people
 from tocsin.people import queries as people_queries
-from tocsin.people.models import Team, User
-from tocsin.people.rules import TeamSpec, UserSpec
+from tocsin.people.models import ContactMethod, Team, User
+from tocsin.people.rules import TeamSpec, UserSpec, holds_credential
 from tocsin.platform.actor import SYSTEM, Actor
+from tocsin.platform.errors import Invalid
 from tocsin.triage import actions as triage
 from tocsin.triage import queries as triage_queries
 from tocsin.triage.models import Rule
@@ -106,9 +108,48 @@ def _by_name(specs: Sequence[Any], ids: dict[str, int], name: Callable[[Any], st
     return {name(spec): (ids[name(spec)], spec) for spec in specs if name(spec) in ids}
 
 
+REFERENCE = "secret:"
+
+
+def _reference(address: str) -> str:
+    """What stands for an address that is a secret: enough to recognise it here, nothing to use elsewhere."""
+    return REFERENCE + salted_hmac("tocsin.config.address", address).hexdigest()[:20]
+
+
 def _people() -> dict[str, tuple[int, Any]]:
     ids = {email.lower(): pk for email, pk in User.objects.values_list("email", "pk")}
-    return _by_name(people_queries.export_users(), ids, _email)
+    specs = [_addressed(spec, _hidden) for spec in people_queries.export_users()]
+    return _by_name(specs, ids, _email)
+
+
+def _hidden(channel: str, address: str) -> str:
+    return _reference(address) if holds_credential(channel, address) else address
+
+
+def _addressed(spec: UserSpec, turn: Callable[[str, str], str]) -> UserSpec:
+    """A person with every address turned into another text."""
+    methods, rules = spec.contact_methods, spec.rules
+    return replace(
+        spec,
+        contact_methods=methods and [replace(one, address=turn(one.channel, one.address)) for one in methods],
+        rules=rules and [replace(one, address=turn(one.channel, one.address)) for one in rules],
+    )
+
+
+def _save_person(spec: UserSpec, *, actor: Actor, id: int | None = None) -> User:
+    """``save_user``, after addresses that stand for a stored secret were turned back into it."""
+    stored: dict[tuple[str, str], str] = {}
+    if id is not None:
+        for channel, address in ContactMethod.objects.filter(user_id=id).values_list("channel", "address"):
+            stored[channel, _reference(address)] = address
+    problems: dict[str, str] = {}
+    for number, method in enumerate(spec.contact_methods or ()):
+        if method.address.startswith(REFERENCE) and (method.channel, method.address) not in stored:
+            problems[f"contact_methods.{number}.address"] = "the address itself: no stored one is meant by this"
+    if problems:
+        raise Invalid("This person cannot be kept.", problems)
+    known = _addressed(spec, lambda channel, address: stored.get((channel, address), address))
+    return people.save_user(known, actor=actor, id=id)
 
 
 def _email(spec: Any) -> str:
@@ -176,7 +217,7 @@ KINDS: tuple[Kind, ...] = (
         UserSpec,
         _email,
         _people,
-        people.save_user,
+        _save_person,
         # a person who leaves the files loses access; what they did stays theirs
         lambda ids, actor: people.set_active(ids, False, actor=actor),
         before=lambda spec: [spec.manager.strip().lower()] if spec.manager else [],

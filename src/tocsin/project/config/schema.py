@@ -15,6 +15,7 @@ def schema() -> dict[str, Any]:
     made = TypeAdapter(Configuration).json_schema()
     for value in (made, *made.get("$defs", {}).values()):
         value.pop("title", None)
+        value["description"] = " ".join(str(value.get("description", "")).replace("``", "`").split())
         for field in value.get("properties", {}).values():
             field.pop("title", None)
     head = {

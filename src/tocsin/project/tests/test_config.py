@@ -314,8 +314,21 @@ def test_secrets_are_never_exported_and_never_lost() -> None:
     method = people_actions.add_contact_method(
         people.bob.pk, ContactMethodSpec("webhook", "https://example.org/hook", secret="hush-hush"), actor=SYSTEM
     )
+    people_actions.add_contact_method(
+        people.bob.pk, ContactMethodSpec("apprise", "gotify://gotify.example.org/hush-token"), actor=SYSTEM
+    )
     text = export(actor=SYSTEM)
     assert "hush" not in text
+    renamed = text.replace("name: Bob", "name: Robert")
+    assert [change.fields for change in plan(files(renamed), actor=SYSTEM).changes] == [
+        {"name": {"from": "Bob", "to": "Robert"}}
+    ]
+    apply(files(renamed), actor=SYSTEM)
+    assert people.bob.contact_methods.filter(address="gotify://gotify.example.org/hush-token").exists()
+    apply(files(text), actor=SYSTEM)
+    with pytest.raises(Invalid) as caught:
+        plan(files(text.replace("secret:", "secret:0")), actor=SYSTEM)
+    assert any(where.endswith("contact_methods.2.address") for where in caught.value.problems)
     assert apply(files(text), actor=SYSTEM).changes == []
     method.refresh_from_db()
     assert method.secret
