@@ -165,7 +165,8 @@ def message_of(items: Sequence[Prepared]) -> Message:
 def action_url(incident: int | list[int], user_id: int, verb: str, delivery_id: int, expires: datetime) -> str:
     """The address of a signed action link: one verb, one person, these incidents, until ``expires``."""
     value = {"i": incident, "u": user_id, "v": verb, "d": delivery_id, "e": int(expires.timestamp())}
-    return f"{settings.TOCSIN.public_url}/a/{secrets.sign(value, 'action')}"
+    token = secrets.sign(value, "action", compress=isinstance(incident, list))
+    return f"{settings.TOCSIN.public_url}/a/{token}"
 
 
 def _single(item: Prepared, expires: datetime | None) -> Message:

@@ -49,9 +49,12 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def sign(value: object, purpose: str) -> str:
-    """A URL-safe signed token that carries ``value`` (JSON) for one purpose, with the time of signing inside."""
-    return signing.dumps(value, salt=f"tocsin.{purpose}", compress=True)
+def sign(value: object, purpose: str, *, compress: bool = True) -> str:
+    """A URL-safe signed token that carries ``value`` (JSON) for one purpose, with the time of signing inside.
+
+    ``compress``: try to make it shorter; not worth the time for a few numbers.
+    """
+    return signing.dumps(value, salt=f"tocsin.{purpose}", compress=compress)
 
 
 def unsign(token: str, purpose: str, max_age_s: int | None = None) -> object:
