@@ -153,7 +153,7 @@ def when(
             _iso(moment),
             moments.relative(moment, now),
             tab,
-            moments.absolute(moment, zone, now),
+            moments.absolute(moment, zone, now, seconds=False),
         )
     if style == "time":
         local = moment.astimezone(moments.zone(zone))
