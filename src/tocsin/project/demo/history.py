@@ -59,7 +59,9 @@ Who = tuple[str, int | None, str]
 
 @dataclass
 class Tables:
-    """Rows to be written, by table, and the ids given out so far."""
+    """Rows to be written, by table, and the ids given out so far. Of ``incidents`` none is wasted: people read them."""
+
+    incidents: int = 0
 
     rows: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
     _ids: dict[str, Iterator[int]] = field(default_factory=dict)
@@ -68,7 +70,7 @@ class Tables:
         """The next id of a table; taken in handfuls."""
         key = next(self._ids.get(table, iter(())), None)
         if key is None:
-            self._ids[table] = iter(bulk.next_ids(table, 1000))
+            self._ids[table] = iter(bulk.next_ids(table, self.incidents if table == "incidents_incident" else 1000))
             key = next(self._ids[table])
         return key
 
@@ -467,7 +469,9 @@ def write(now: datetime) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT triage_make_partitions(%s, %s)", [now - timedelta(days=DAYS + 2), now])
     teller = Teller(now, dice)
-    for plot in plots(now, dice):
+    told = plots(now, dice)
+    teller.tables.incidents = len(told)
+    for plot in told:
         teller.tell(plot)
     _changes(teller, now, dice)
     teller.tables.write()
