@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 import structlog
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, connections
 
@@ -22,6 +23,7 @@ from tocsin.delivery.jobs import Deliverer
 from tocsin.escalation.actions import runs
 from tocsin.intake import jobs as intake
 from tocsin.platform import clock, nodes
+from tocsin.project.watchdog import DeadMan
 from tocsin.triage import actions as triage
 from tocsin.triage import jobs as housekeeping
 
@@ -148,7 +150,9 @@ class Engine:
         self.escalation = Worker("escalation", runs.run_due, runs.next_due, then=self.deliverer.wake)
         self.timers = Worker("timers", self._timers, self._timers_due)
         self.keeper = Worker("keeper", self._keep)
-        self.workers = [self.triage, self.escalation, self.timers, self.keeper]
+        self.dead_man = DeadMan(settings.TOCSIN.dead_man_url)
+        self.watchdog = Worker("watchdog", self._watch)
+        self.workers = [self.triage, self.escalation, self.timers, self.keeper, self.watchdog]
         self.listener = Listener(
             {
                 "triage": [self.triage.wake],
@@ -181,6 +185,10 @@ class Engine:
         )
         if housekeeping.tidy():
             intake.prune()
+        return 0
+
+    def _watch(self) -> int:
+        self.dead_man.look()
         return 0
 
     def start(self) -> None:
