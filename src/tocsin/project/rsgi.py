@@ -26,9 +26,11 @@ from tocsin.project.asgi import application  # noqa: E402
 THREADS = 12
 MAX_BODY = 16 * 1024 * 1024
 DRAIN_S = 10.0
+PAGES_S = 5.0
 FORWARDED = frozenset(
     ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-port", "forwarded")
 )
+LEAVING = b'{"error":{"code":"unavailable","message":"This process is starting or stopping; please retry."}}'
 TOO_LARGE = b'{"error":{"code":"too_large","message":"The body is larger than 16 MiB."}}'
 
 
@@ -76,10 +78,10 @@ class _Loan:
 
 
 class _Bridge:
-    """One request of Django's: RSGI on one side, ASGI on the other. ``streams`` is told of answers without an end."""
+    """One request of Django's: RSGI on one side, ASGI on the other."""
 
-    def __init__(self, scope: Any, proto: Any, loan: _Loan, streams: set[asyncio.Task[Any]]) -> None:
-        self._streams = streams
+    def __init__(self, scope: Any, proto: Any, loan: _Loan) -> None:
+        self.endless = False
         self._scope = scope
         self._proto = proto
         self._loan = loan
@@ -91,7 +93,10 @@ class _Bridge:
         self._stream: Any = None
         self._ended = asyncio.Event()
         self._started = False
-        self._task = asyncio.current_task()
+
+    def end(self) -> None:
+        """Tell Django that the client has gone."""
+        self._ended.set()
 
     async def receive(self) -> dict[str, Any]:
         """The next part of the body, and after it the news that the client has gone."""
@@ -138,9 +143,7 @@ class _Bridge:
             self._headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]]
             if any(name.lower() == "content-type" and "event-stream" in value for name, value in self._headers):
                 self._loan.end()  # a stream may stay open for hours; its thread is wanted
-                if self._task is not None:
-                    self._streams.add(self._task)
-                    self._task.add_done_callback(self._streams.discard)
+                self.endless = True
             return
         if message["type"] != "http.response.body" or self._ended.is_set():
             return
@@ -172,9 +175,7 @@ class App:
         self._networks: Networks = ()
         self._door: Door | None = None
         self._threads: _Threads | None = None
-        self._serves: Any = None
-        self._streams: set[asyncio.Task[Any]] = set()
-        self._starting: asyncio.Task[None] | None = None
+        self._open: set[_Bridge] = set()
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -194,13 +195,13 @@ class App:
         self._networks = tuple(self.settings.trusted_proxies)
         door = Door(self.settings)
         await door.start()
-        self._serves = door.serves
         self._door = door
 
     def end_streams(self) -> None:
         """End the answers that would never end by themselves; browsers connect again, to a process that stays."""
-        for task in list(self._streams):
-            task.cancel()
+        for bridge in self._open:
+            if bridge.endless:
+                bridge.end()
 
     async def stop(self) -> None:
         """Finish what was accepted and close."""
@@ -209,6 +210,11 @@ class App:
             with suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_S):
                     await door.stop()
+        self.end_streams()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PAGES_S):
+                while self._open:  # noqa: ASYNC110 - a page that is finishing; there are few, and we are leaving
+                    await asyncio.sleep(0.01)
         if self._threads is not None:
             self._threads.close()
 
@@ -226,8 +232,11 @@ class App:
         if scope.proto != "http":
             proto.close(403)
             return
-        if self._serves is not None and self._serves(scope.path):
-            await self.door.handle(scope, proto)
+        door = self._door
+        if door is None:
+            proto.response_bytes(503, [("content-type", "application/json"), ("retry-after", "2")], LEAVING)
+        elif door.serves(scope.path):
+            await door.handle(scope, proto)
         else:
             await self._page(scope, proto)
 
@@ -236,15 +245,16 @@ class App:
         if length and length.isdigit() and int(length) > MAX_BODY:
             proto.response_bytes(413, [("content-type", "application/json")], TOO_LARGE)
             return
-        if self._threads is None:
-            proto.response_bytes(503, [("content-type", "text/plain"), ("retry-after", "1")], b"starting")
-            return
-        executor = await self._threads.borrow()
-        loan = _Loan(self._threads, executor)
+        threads = self._threads
+        if threads is None:
+            raise RuntimeError("the web process has not started")
+        executor = await threads.borrow()
+        loan = _Loan(threads, executor)
         context = ThreadSensitiveContext()
         SyncToAsync.context_to_thread_executor[context] = executor
         token = SyncToAsync.thread_sensitive_context.set(context)
-        bridge = _Bridge(scope, proto, loan, self._streams)
+        bridge = _Bridge(scope, proto, loan)
+        self._open.add(bridge)
         try:
             await self._django(self._scope(scope), bridge.receive, bridge.send)
         except (OSError, ProtocolClosed):
@@ -252,6 +262,7 @@ class App:
         finally:
             SyncToAsync.thread_sensitive_context.reset(token)
             SyncToAsync.context_to_thread_executor.pop(context, None)
+            self._open.discard(bridge)
             loan.end()
 
     def _scope(self, scope: Any) -> dict[str, Any]:

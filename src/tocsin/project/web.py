@@ -64,7 +64,7 @@ async def serve_here(
         backlog=BACKLOG,
         backpressure=IN_FLIGHT,
         websockets=False,
-        http=HTTPModes.auto,
+        http=HTTPModes.auto if tls_cert else HTTPModes.http1,  # HTTP/2 is for browsers, and they want TLS for it
         log_enabled=False,
         ssl_cert=tls_cert,
         ssl_key=tls_key,
