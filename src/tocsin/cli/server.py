@@ -92,10 +92,21 @@ def up(
     sign-in link that works once. SIGTERM or Ctrl-C drains and stops; a second one forces.
     """
     _set(host=host, port=port, data_dir=data, demo=demo, tls_cert=tls_cert, tls_key=tls_key)
-    from tocsin.project.up import Options
-    from tocsin.project.up import up as run
+    from tocsin.project.up import Options, become
 
-    raise typer.Exit(run(_settings(), Options(workers=workers)))
+    settings = _settings()
+    settings.key()
+    become(
+        Options(
+            data_dir=str(settings.data_dir),
+            host=settings.host,
+            port=settings.port,
+            embedded=not settings.database_url,
+            log_format=settings.log_format,
+            log_level=settings.log_level,
+            workers=workers,
+        )
+    )
 
 
 def web(

@@ -1,4 +1,8 @@
-"""``tocsin up``: the whole of Tocsin on one machine, as children of one supervisor."""
+"""``tocsin up``: the whole of Tocsin on one machine, as children of one supervisor.
+
+The command line checks the settings and then becomes this program: it stays small because it imports neither Django nor
+the settings' machinery.
+"""
 
 import fcntl
 import json
@@ -7,12 +11,11 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
-from tocsin.platform.settings import Settings
 from tocsin.project.embedded import Embedded, EmbeddedError
 from tocsin.project.supervisor import EXIT_CONFIG, Child, Supervisor
 
@@ -21,31 +24,42 @@ BANNER_PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asked for beyond the settings."""
+    """What the supervisor needs of the settings and the command line. Nothing secret: it can be seen in ``ps``."""
 
+    data_dir: str
+    host: str
+    port: int
+    embedded: bool
+    log_format: str = "auto"
+    log_level: str = "INFO"
     workers: int = 1
 
 
-def up(settings: Settings, options: Options) -> int:
-    """Run until told to stop; returns the exit code. ``settings`` are those of the environment."""
+def become(options: Options) -> NoReturn:
+    """Replace this process by the supervisor; its environment is the present one."""
+    os.execv(sys.executable, [sys.executable, "-m", "tocsin.project.up", json.dumps(asdict(options))])  # noqa: S606
+
+
+def up(options: Options) -> int:
+    """Run until told to stop; returns the exit code."""
     began = time.monotonic()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    lock = _lock(settings.data_dir)
+    data_dir = Path(options.data_dir).resolve()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    lock = _lock(data_dir)
     if lock is None:
-        _write(f"Another `tocsin up` already runs on {settings.data_dir}. Stop it, or give another --data folder.")
+        _write(f"Another `tocsin up` already runs on {data_dir}. Stop it, or give another --data folder.")
         return 1
     with lock:
-        if problem := _port_taken(settings.host, settings.port):
+        if problem := _port_taken(options.host, options.port):
             _write(problem)
             return 1
-        settings.key()
-        supervisor = Supervisor(_write, json_lines=settings.log_format == "json", colour=sys.stderr.isatty())
+        supervisor = Supervisor(_write, json_lines=options.log_format == "json", colour=sys.stderr.isatty())
         environment = os.environ | {
-            "TOCSIN_DATA_DIR": str(settings.data_dir.resolve()),
-            "TOCSIN_LOG_FORMAT": "json" if settings.log_format == "json" else "console",
+            "TOCSIN_DATA_DIR": str(data_dir),
+            "TOCSIN_LOG_FORMAT": "json" if options.log_format == "json" else "console",
             "PYTHONUNBUFFERED": "1",
         }
-        assembly = _Assembly(supervisor, settings, environment, options, began)
+        assembly = _Assembly(supervisor, options, data_dir, environment, began)
         try:
             assembly.begin()
         except EmbeddedError as error:
@@ -58,20 +72,20 @@ class _Assembly:
     """Adds the children in the order in which they can start."""
 
     def __init__(
-        self, supervisor: Supervisor, settings: Settings, environment: dict[str, str], options: Options, began: float
+        self, supervisor: Supervisor, options: Options, data_dir: Path, environment: dict[str, str], began: float
     ) -> None:
         self.supervisor = supervisor
-        self.settings = settings
-        self.environment = environment
         self.options = options
+        self.data_dir = data_dir
+        self.environment = environment
         self.began = began
         self.facts: dict[str, str] = {}
 
     def begin(self) -> None:
-        if self.settings.database_url:
+        if not self.options.embedded:
             self._others()
             return
-        database = Embedded(self.settings.data_dir)
+        database = Embedded(self.data_dir)
         if not (database.folder / "PG_VERSION").exists():
             self.supervisor.say(f"Making a database in {database.folder} ...")
         database.prepare()
@@ -88,7 +102,7 @@ class _Assembly:
                 stop=signal.SIGINT,  # fast: running transactions end, everything is written
                 force=signal.SIGQUIT,  # at once; what was committed is safe, the next start recovers
                 rank=2,
-                quiet=() if self.settings.log_level.upper() == "DEBUG" else ("LOG:", "HINT:  In a moment"),
+                quiet=() if self.options.log_level.upper() == "DEBUG" else ("LOG:", "HINT:  In a moment"),
             )
         )
 
@@ -118,7 +132,7 @@ class _Assembly:
 
     def _banner(self) -> None:
         """Say where it is, as soon as it answers there."""
-        if not _answers(self.settings.host, self.settings.port):
+        if not _answers(self.options.host, self.options.port):
             if time.monotonic() - self.began < BANNER_PATIENCE_S:
                 self.supervisor.later(0.05, self._banner)
             else:
@@ -172,3 +186,7 @@ def _answers(host: str, port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+if __name__ == "__main__":
+    sys.exit(up(Options(**json.loads(sys.argv[1]))))
