@@ -15,7 +15,7 @@ FRONTEND := $(shell find frontend -name node_modules -prune -o -type f -print 2>
 TEMPLATES := $(shell find src/tocsin -name '*.html' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench docs assets lock wheel clean
+.PHONY: help run test lint lint-style lint-imports lint-templates lint-types format bench docs assets lock wheel clean
 .DELETE_ON_ERROR:
 
 help: ## List what can be made.
@@ -27,10 +27,18 @@ run: $(RUN_STAMP) $(ASSETS) ## Start everything with a demo company on port 8700
 test: $(DEV_STAMP) $(ASSETS) ## Run all tests: unit, invariants, contracts, browser, journeys (PYTEST_ARGS=...).
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-lint: $(DEV_STAMP) ## Check style, types, templates and who may import whom.
+lint: lint-style lint-imports lint-templates lint-types ## Check style, types, templates and who may import whom.
+
+lint-style: $(DEV_STAMP)
 	$(BIN)/ruff check .
+
+lint-imports: $(DEV_STAMP)
 	$(BIN)/lint-imports --no-cache
+
+lint-templates: $(DEV_STAMP)
 	$(BIN)/djlint --lint --quiet src
+
+lint-types: $(DEV_STAMP)
 	$(BIN)/mypy
 
 format: $(DEV_STAMP) ## Bring the code into shape.
