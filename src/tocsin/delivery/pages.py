@@ -45,12 +45,24 @@ def act(request: HttpRequest, token: str) -> HttpResponse:
                 say = messages.success if outcome.done else messages.info
                 say(request, outcome.text)
                 return HttpResponseRedirect(target, status=303)
-            shown: dict[str, Any] = {"verb": outcome.verb, "incidents": outcome.incidents, "person": outcome.person,
-                                     "text": outcome.text, "done": outcome.done, "ready": False}  # fmt: skip
+            shown: dict[str, Any] = {
+                "verb": outcome.verb,
+                "incidents": outcome.incidents,
+                "person": outcome.person,
+                "text": outcome.text,
+                "done": outcome.done,
+                "ready": False,
+            }
         else:
             preview = preview_link(token)
-            shown = {"verb": preview.verb, "incidents": preview.incidents, "person": preview.person,
-                     "text": preview.text, "done": False, "ready": preview.ready}  # fmt: skip
+            shown = {
+                "verb": preview.verb,
+                "incidents": preview.incidents,
+                "person": preview.person,
+                "text": preview.text,
+                "done": False,
+                "ready": preview.ready,
+            }
     except TocsinError as error:
         if posted and (target := back_to(request, "")):
             messages.warning(request, error.message)
@@ -105,12 +117,17 @@ def pocket(request: Request, user_id: int = 0) -> HttpResponse:
         "delivery/pocket.html",
         {
             "title": "Pocket phone" if person == request.user else f"Pocket phone of {person.name}",
-            "person": person, "notes": notes, "others": others, "demo": demo, "own": person == request.user,
+            "person": person,
+            "notes": notes,
+            "others": others,
+            "demo": demo,
+            "own": person == request.user,
             "add_phone": f"/people/{request.user.pk}/methods/add/?channel=pocket&next=/pocket/",
             "has_phone": phones.filter(user=person).exists(),
-            "now": now(request), "unread": sum(note.message.read_at is None for note in notes),
+            "now": now(request),
+            "unread": sum(note.message.read_at is None for note in notes),
         },
-    )  # fmt: skip
+    )
 
 
 def note_of(message: PocketMessage) -> Note:
@@ -163,11 +180,17 @@ def log(request: Request) -> HttpResponse:
     if channel:
         rows = rows.filter(channel=channel)
     columns = [
-        ("id", lambda row: row.pk), ("at", lambda row: row.created_at.isoformat()), ("kind", lambda row: row.kind),
-        ("incident", lambda row: row.incident_id), ("person", lambda row: row.user.name if row.user else ""),
-        ("channel", lambda row: row.channel), ("address", lambda row: queries.shown_address(request.actor, row)),
-        ("state", lambda row: row.state), ("attempts", lambda row: row.attempts), ("reason", lambda row: row.reason),
-    ]  # fmt: skip
+        ("id", lambda row: row.pk),
+        ("at", lambda row: row.created_at.isoformat()),
+        ("kind", lambda row: row.kind),
+        ("incident", lambda row: row.incident_id),
+        ("person", lambda row: row.user.name if row.user else ""),
+        ("channel", lambda row: row.channel),
+        ("address", lambda row: queries.shown_address(request.actor, row)),
+        ("state", lambda row: row.state),
+        ("attempts", lambda row: row.attempts),
+        ("reason", lambda row: row.reason),
+    ]
     if answer := export(request, "deliveries", columns, rows):
         return answer
     if before := number(request, "before"):
@@ -179,11 +202,15 @@ def log(request: Request) -> HttpResponse:
         request,
         "delivery/log.html",
         {
-            "title": f"Messages to {person.name}" if person else "Messages sent", "part": part, "person": person,
-            "state": state, "channel": channel, "channels": list(queries.channels().values()),
+            "title": f"Messages to {person.name}" if person else "Messages sent",
+            "part": part,
+            "person": person,
+            "state": state,
+            "channel": channel,
+            "channels": list(queries.channels().values()),
             "states": ["pending", "sending", "delivered", "accepted", "failed", "dropped"],
         },
-    )  # fmt: skip
+    )
 
 
 @require_GET
@@ -198,14 +225,16 @@ def one(request: Request, delivery_id: int) -> HttpResponse:
         request,
         "delivery/one.html",
         {
-            "title": f"Message {found.pk}", "delivery": found, "address": queries.shown_address(request.actor, found),
+            "title": f"Message {found.pk}",
+            "delivery": found,
+            "address": queries.shown_address(request.actor, found),
             "channel": channel.descriptor if channel else None,
             "attempts": [
                 (row, f"{(row.ended_at - row.started_at).total_seconds():.2f} s" if row.ended_at else "")
                 for row in found.attempt_rows.all()
             ],
         },
-    )  # fmt: skip
+    )
 
 
 @require_POST

@@ -9,7 +9,7 @@ from django import forms
 
 
 class LocalMoment(forms.DateTimeField):
-    """A moment as people write it, without a zone: what comes out is naive, and the view knows whose wall clock it is."""
+    """A moment as people write it, without a zone: what comes out is naive; the view knows whose wall clock it is."""
 
     def __init__(self, **more: Any) -> None:
         widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
@@ -61,4 +61,6 @@ def choice(items: Iterable[tuple[Any, str]], empty: str | None = None) -> list[t
 
 def zones() -> list[str]:
     """Zones to offer: those of regions, sorted."""
-    return sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix/", "right/")))
+    return sorted(
+        zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix/", "right/"))
+    )

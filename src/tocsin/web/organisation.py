@@ -30,31 +30,58 @@ def overview(request: Request) -> HttpResponse:
     """Where everything that can be set is."""
     actor = request.actor
     groups = [
-        ("Yours", [
-            ("/settings/you/", "user", "You", "how you are reached, your zone, colours, password, second factor"),
-            ("/settings/tokens/", "key", "API tokens", f"{ApiToken.objects.filter(revoked_at=None, user=request.user).count()} of yours work"),
-            ("/pocket/", "smartphone", "Pocket phone", "a phone that is a page"),
-        ]),
-        ("From signal to incident", [
-            ("/sources/", "plug", "Sources", "addresses and keys for the tools that tell"),
-            ("/sources/refused/", "ban", "Refused requests", f"{sum(one['total'] for one in intake.refusal_counts(actor))} in the last 24 hours"),
-            ("/settings/rules/", "filter", "Triage rules", f"{Rule.objects.filter(enabled=True).count()} work"),
-            ("/settings/maintenance/", "wrench", "Maintenance windows", f"{MaintenanceWindow.objects.filter(ended_at=None).count()} on record"),
-            ("/settings/matrix/", "equal", "Priority matrix", "impact and urgency give the priority"),
-        ]),
-        ("People and pages", [
-            ("/people/", "users", "People", f"{User.objects.filter(is_active=True).count()} active"),
-            ("/people/teams/", "users", "Teams", "who owns what"),
-            ("/settings/channels/", "send", "Channels", f"{len(delivery.channels())} ways out are installed"),
-            ("/messages/", "mail", "Messages sent", "every delivery and every attempt"),
-        ]),
-        ("This installation", [
-            ("/settings/health/", "activity", "Health", "processes, queues, what is late"),
-            ("/settings/audit/", "history", "Audit", "who changed what"),
-            ("/welcome/", "book-open", "First steps", "from nothing to a page on a phone in five minutes"),
-            ("/api/v1/docs", "file-json", "HTTP API", "everything the pages can do"),
-        ]),
-    ]  # fmt: skip
+        (
+            "Yours",
+            [
+                ("/settings/you/", "user", "You", "how you are reached, your zone, colours, password, second factor"),
+                (
+                    "/settings/tokens/",
+                    "key",
+                    "API tokens",
+                    f"{ApiToken.objects.filter(revoked_at=None, user=request.user).count()} of yours work",
+                ),
+                ("/pocket/", "smartphone", "Pocket phone", "a phone that is a page"),
+            ],
+        ),
+        (
+            "From signal to incident",
+            [
+                ("/sources/", "plug", "Sources", "addresses and keys for the tools that tell"),
+                (
+                    "/sources/refused/",
+                    "ban",
+                    "Refused requests",
+                    f"{sum(one['total'] for one in intake.refusal_counts(actor))} in the last 24 hours",
+                ),
+                ("/settings/rules/", "filter", "Triage rules", f"{Rule.objects.filter(enabled=True).count()} work"),
+                (
+                    "/settings/maintenance/",
+                    "wrench",
+                    "Maintenance windows",
+                    f"{MaintenanceWindow.objects.filter(ended_at=None).count()} on record",
+                ),
+                ("/settings/matrix/", "equal", "Priority matrix", "impact and urgency give the priority"),
+            ],
+        ),
+        (
+            "People and pages",
+            [
+                ("/people/", "users", "People", f"{User.objects.filter(is_active=True).count()} active"),
+                ("/people/teams/", "users", "Teams", "who owns what"),
+                ("/settings/channels/", "send", "Channels", f"{len(delivery.channels())} ways out are installed"),
+                ("/messages/", "mail", "Messages sent", "every delivery and every attempt"),
+            ],
+        ),
+        (
+            "This installation",
+            [
+                ("/settings/health/", "activity", "Health", "processes, queues, what is late"),
+                ("/settings/audit/", "history", "Audit", "who changed what"),
+                ("/welcome/", "book-open", "First steps", "from nothing to a page on a phone in five minutes"),
+                ("/api/v1/docs", "file-json", "HTTP API", "everything the pages can do"),
+            ],
+        ),
+    ]
     return page(request, "web/settings/overview.html", {"title": "Settings", "groups": groups})
 
 
@@ -71,7 +98,8 @@ def matrix(request: Request) -> HttpResponse:
             table = MATRIX
         else:
             table = {
-                impact: {urgency: request.POST.get(f"{impact}-{urgency}", "") for urgency in LEVELS} for impact in LEVELS
+                impact: {urgency: request.POST.get(f"{impact}-{urgency}", "") for urgency in LEVELS}
+                for impact in LEVELS
             }
         try:
             incidents.save_matrix({impact: dict(row) for impact, row in table.items()}, actor=request.actor)
@@ -79,14 +107,19 @@ def matrix(request: Request) -> HttpResponse:
         except TocsinError as error:
             problem = str(error)
     return page(
-        request, "web/settings/matrix.html",
+        request,
+        "web/settings/matrix.html",
         {
-            "title": "Priority matrix", "levels": LEVELS, "priorities": PRIORITIES, "may_edit": may_edit, "problem": problem,
+            "title": "Priority matrix",
+            "levels": LEVELS,
+            "priorities": PRIORITIES,
+            "may_edit": may_edit,
+            "problem": problem,
             "table": [(impact, [(urgency, table[impact][urgency]) for urgency in LEVELS]) for impact in LEVELS],
             "default": {k: dict(v) for k, v in MATRIX.items()} == {k: dict(v) for k, v in table.items()},
         },
         422 if problem else 200,
-    )  # fmt: skip
+    )
 
 
 @require_GET
@@ -99,12 +132,16 @@ def channels(request: Request) -> HttpResponse:
         used = ContactMethod.objects.filter(channel=kind)
         lines.append((channel.descriptor, used.count(), used.exclude(disabled_at=None).count(), going.get(kind)))
     return page(
-        request, "web/settings/channels.html",
+        request,
+        "web/settings/channels.html",
         {
-            "title": "Channels", "lines": lines, "failures": delivery.latest_failures(10),
-            "sender": settings.TOCSIN.email_from, "may_administer": may(request.actor, Deed.ADMINISTER),
+            "title": "Channels",
+            "lines": lines,
+            "failures": delivery.latest_failures(10),
+            "sender": settings.TOCSIN.email_from,
+            "may_administer": may(request.actor, Deed.ADMINISTER),
         },
-    )  # fmt: skip
+    )
 
 
 @require_GET
@@ -119,19 +156,26 @@ def audit(request: Request) -> HttpResponse:
     if kind:
         rows = rows.filter(kind=kind)
     columns = [
-        ("at", lambda row: row.at.isoformat()), ("who", lambda row: row.actor_name), ("how", lambda row: row.actor_kind),
-        ("verb", lambda row: row.verb), ("kind", lambda row: row.kind), ("id", lambda row: row.object_id),
-        ("name", lambda row: row.name), ("before", lambda row: row.before), ("after", lambda row: row.after),
-    ]  # fmt: skip
+        ("at", lambda row: row.at.isoformat()),
+        ("who", lambda row: row.actor_name),
+        ("how", lambda row: row.actor_kind),
+        ("verb", lambda row: row.verb),
+        ("kind", lambda row: row.kind),
+        ("id", lambda row: row.object_id),
+        ("name", lambda row: row.name),
+        ("before", lambda row: row.before),
+        ("after", lambda row: row.after),
+    ]
     if answer := export(request, "audit", columns, rows):
         return answer
     if before := number(request, "before"):
         rows = rows.filter(pk__lt=before)
     kinds = list(AuditEntry.objects.order_by("kind").values_list("kind", flat=True).distinct())
     return page(
-        request, "web/settings/audit.html",
+        request,
+        "web/settings/audit.html",
         {"title": "Audit", "part": cut(request, rows), "q": text, "kind": kind, "kinds": kinds},
-    )  # fmt: skip
+    )
 
 
 @require_GET
@@ -144,7 +188,11 @@ def audit_one(request: Request, entry_id: int) -> HttpResponse:
         raise NotFound("There is no such entry.")
     before, after = row.before or {}, row.after or {}
     facts = [(name, before.get(name, ""), after.get(name, "")) for name in sorted({*before, *after})]
-    return page(request, "web/settings/audit_one.html", {"title": f"{row.actor_name} {row.verb} {row.name}", "row": row, "facts": facts})
+    return page(
+        request,
+        "web/settings/audit_one.html",
+        {"title": f"{row.actor_name} {row.verb} {row.name}", "row": row, "facts": facts},
+    )
 
 
 @require_GET
@@ -155,14 +203,20 @@ def health(request: Request) -> HttpResponse:
     living = {*nodes.alive("web"), *nodes.alive("engine")}
     rows = [(row, row.pk in living) for row in Node.objects.order_by("kind", "host", "pid")]
     return page(
-        request, "web/settings/health.html",
+        request,
+        "web/settings/health.html",
         {
-            "title": "Health", "light": light.light(moment), "nodes": rows, "delivery": delivery.delivery_health(),
-            "waiting": intake.waiting(), "version": __version__,
+            "title": "Health",
+            "light": light.light(moment),
+            "nodes": rows,
+            "delivery": delivery.delivery_health(),
+            "waiting": intake.waiting(),
+            "version": __version__,
             "has_web": any(row.kind == "web" and lives for row, lives in rows),
-            "has_engine": any(row.kind == "engine" and lives for row, lives in rows), "public_url": settings.TOCSIN.public_url,
+            "has_engine": any(row.kind == "engine" and lives for row, lives in rows),
+            "public_url": settings.TOCSIN.public_url,
         },
-    )  # fmt: skip
+    )
 
 
 urlpatterns: list[URLPattern] = [

@@ -59,15 +59,23 @@ def welcome(request: Request) -> HttpResponse:
     answered = incident is not None and incident.state != "triggered"
     steps = [phone is not None, service is not None, source is not None, incident is not None, answered]
     return page(
-        request, "web/welcome.html",
+        request,
+        "web/welcome.html",
         {
-            "title": "First steps", "phone": phone, "service": service, "source": source, "incident": incident,
-            "note": note_of(message) if message else None, "answered": answered,
-            "at": steps.index(False) + 1 if False in steps else 6, "done_count": sum(steps),
-            "kinds": [kind for kind in kinds() if kind.kind != "heartbeat"], "engine": bool(nodes.alive("engine")),
+            "title": "First steps",
+            "phone": phone,
+            "service": service,
+            "source": source,
+            "incident": incident,
+            "note": note_of(message) if message else None,
+            "answered": answered,
+            "at": steps.index(False) + 1 if False in steps else 6,
+            "done_count": sum(steps),
+            "kinds": [kind for kind in kinds() if kind.kind != "heartbeat"],
+            "engine": bool(nodes.alive("engine")),
             "may_configure": may(request.actor, Deed.CONFIGURE),
         },
-    )  # fmt: skip
+    )
 
 
 @require_POST
@@ -102,8 +110,9 @@ def service(request: Request) -> HttpResponse:
         title = f"Page {user.name}"[:110]
         taken = set(Policy.objects.filter(name__startswith=title).values_list("name", flat=True))
         title = next(text for text in (title, *(f"{title} {n}" for n in range(2, 100))) if text not in taken)
-        spec = PolicySpec(name=title, steps=[StepSpec([me], 300)], repeats=1, fallback=[me],
-                          description="Made by First steps.")  # fmt: skip
+        spec = PolicySpec(
+            name=title, steps=[StepSpec([me], 300)], repeats=1, fallback=[me], description="Made by First steps."
+        )
         policy = save_policy(spec, actor=request.actor)
     save_service(ServiceSpec(name=name, policy=policy.slug, tier=2), actor=request.actor)
     return done(request, HERE)

@@ -20,7 +20,12 @@ from tocsin.triage.rules import Grouping, going_on
 from tocsin.web.context import now
 from tocsin.web.shortcuts import Request, export, number, page, signed_in
 
-TIERS = {1: "Tier 1: the business stops", 2: "Tier 2: customers notice", 3: "Tier 3: colleagues notice", 4: "Tier 4: can wait"}
+TIERS = {
+    1: "Tier 1: the business stops",
+    2: "Tier 2: customers notice",
+    3: "Tier 3: colleagues notice",
+    4: "Tier 4: can wait",
+}
 MOST = 500
 
 
@@ -42,23 +47,36 @@ def services(request: Request) -> HttpResponse:
     elif show == "bare":
         rows = rows.filter(Q(policy=None) | Q(team=None) | Q(source_count=0))
     columns = [
-        ("name", lambda row: row.name), ("slug", lambda row: row.slug), ("tier", lambda row: row.tier),
-        ("team", lambda row: row.team.name if row.team else ""), ("policy", lambda row: row.policy.name if row.policy else ""),
-        ("open incidents", lambda row: row.open_count), ("enabled", lambda row: row.enabled),
-    ]  # fmt: skip
+        ("name", lambda row: row.name),
+        ("slug", lambda row: row.slug),
+        ("tier", lambda row: row.tier),
+        ("team", lambda row: row.team.name if row.team else ""),
+        ("policy", lambda row: row.policy.name if row.policy else ""),
+        ("open incidents", lambda row: row.open_count),
+        ("enabled", lambda row: row.enabled),
+    ]
     if answer := export(request, "services", columns, rows):
         return answer
     found = list(rows[: MOST + 1])
     views = [("", "All"), ("open", "With open incidents"), ("bare", "Incomplete"), ("off", "Switched off")]
     return page(
-        request, "catalogue/services.html",
+        request,
+        "catalogue/services.html",
         {
-            "title": "Services", "rows": found[:MOST], "more": len(found) > MOST, "q": text, "team": team, "tier": tier,
-            "teams": people.teams(request.actor), "tiers": TIERS.items(), "show": show, "views": views,
+            "title": "Services",
+            "rows": found[:MOST],
+            "more": len(found) > MOST,
+            "q": text,
+            "team": team,
+            "tier": tier,
+            "teams": people.teams(request.actor),
+            "tiers": TIERS.items(),
+            "show": show,
+            "views": views,
             "filtered": bool(text or team or tier or show),
             "may_configure": may(request.actor, Deed.CONFIGURE) or bool(request.actor.managed),
         },
-    )  # fmt: skip
+    )
 
 
 @require_GET
@@ -82,20 +100,26 @@ def service(request: Request, service_id: int) -> HttpResponse:
         if window.rrule or window.starts_at + timedelta(seconds=window.duration_s) > moment
     ]
     return page(
-        request, "catalogue/service.html",
+        request,
+        "catalogue/service.html",
         {
-            "title": row.name, "service": row, "tier": TIERS.get(row.tier, ""), "near": near, "troubled": troubled,
+            "title": row.name,
+            "service": row,
+            "tier": TIERS.get(row.tier, ""),
+            "near": near,
+            "troubled": troubled,
             "further": [one for one in near.blast_radius if one.steps > 1],
             "sentences": escalation_rules.sentence(snapshot) if snapshot else [],
             "sources": [(one, intake.kind(one.kind).label if one.kind else one.kind) for one in sources],
             "open": incidents.incidents(request.actor, service=[row.pk], state=["open"], sort="priority")[:20],
             "recent": incidents.incidents(request.actor, service=[row.pk], state=["resolved", "closed"])[:8],
             "changes": queries.changes(request.actor, service_id=row.pk)[:8],
-            "grouping": grouping_words(Grouping.of(row.grouping)), "windows": windows,
+            "grouping": grouping_words(Grouping.of(row.grouping)),
+            "windows": windows,
             "missing": missing(row, bool(sources)),
             "may_configure": may(request.actor, Deed.CONFIGURE, row.team_id),
         },
-    )  # fmt: skip
+    )
 
 
 def missing(row: Service, has_source: bool) -> list[tuple[str, str]]:

@@ -28,13 +28,17 @@ class PolicyForm(forms.Form):
     team = forms.ChoiceField(required=False, help_text="Its managers may change the policy.")
     description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
     repeats = forms.IntegerField(
-        min_value=0, max_value=20, initial=1, label="Repeat all steps",
+        min_value=0,
+        max_value=20,
+        initial=1,
+        label="Repeat all steps",
         help_text="How often all steps run again when nobody answers.",
-    )  # fmt: skip
+    )
     ack_timeout_s = Minutes(
-        required=False, label="Page again after, minutes",
+        required=False,
+        label="Page again after, minutes",
         help_text="An acknowledged incident that nobody resolves pages again after this. Empty: never.",
-    )  # fmt: skip
+    )
 
 
 @dataclass
@@ -81,7 +85,10 @@ def _seconds(text: str) -> int:
 
 def _offered(request: Request) -> list[tuple[str, list[tuple[str, str]]]]:
     return [
-        ("Whoever is on call", [(f"schedule:{row.slug}", f"On call in {row.name}") for row in oncall.schedules(request.actor)]),
+        (
+            "Whoever is on call",
+            [(f"schedule:{row.slug}", f"On call in {row.name}") for row in oncall.schedules(request.actor)],
+        ),
         ("Everybody in a team", [(f"team:{row.slug}", f"Team {row.name}") for row in people.teams(request.actor)]),
         ("One person", [(f"user:{row.email}", row.name) for row in people.users(request.actor, active=True)]),
     ]
@@ -99,8 +106,13 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
     spec = queries.export_policies([row.pk])[0] if row else None
     initial: dict[str, Any] = {"repeats": 1}
     if spec:
-        initial = {"name": spec.name, "team": spec.team, "description": spec.description, "repeats": spec.repeats,
-                   "ack_timeout_s": spec.ack_timeout_s}  # fmt: skip
+        initial = {
+            "name": spec.name,
+            "team": spec.team,
+            "description": spec.description,
+            "repeats": spec.repeats,
+            "ack_timeout_s": spec.ack_timeout_s,
+        }
     posted = request.method == "POST"
     form = PolicyForm(request.POST if posted else None, initial=initial)
     team = form.fields["team"]
@@ -125,10 +137,15 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
         if form.is_valid():
             data = form.cleaned_data
             wanted = PolicySpec(
-                name=data["name"], slug=spec.slug if spec else "", team=data["team"], description=data["description"],
-                repeats=data["repeats"], ack_timeout_s=data["ack_timeout_s"], fallback=fallback,
+                name=data["name"],
+                slug=spec.slug if spec else "",
+                team=data["team"],
+                description=data["description"],
+                repeats=data["repeats"],
+                ack_timeout_s=data["ack_timeout_s"],
+                fallback=fallback,
                 steps=[StepSpec([t for t in step.targets if t], _seconds(step.wait)) for step in steps],
-            )  # fmt: skip
+            )
             try:
                 kept = actions.save_policy(wanted, actor=request.actor, id=row.pk if row else None)
                 return done(request, f"/policies/{kept.pk}/", f"{kept.name} is kept.")
@@ -145,15 +162,19 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
     for number, step in enumerate(steps):
         step.field = f"targets-{number}"
     return page(
-        request, "escalation/edit.html",
+        request,
+        "escalation/edit.html",
         {
-            "title": f"Edit {row.name}" if row else "New policy", "form": form, "policy": row,
+            "title": f"Edit {row.name}" if row else "New policy",
+            "form": form,
+            "policy": row,
             "steps": [(number, step, [*[t for t in step.targets if t], ""]) for number, step in enumerate(steps)],
-            "fallback": [*[t for t in fallback if t], ""], "offered": _offered(request),
+            "fallback": [*[t for t in fallback if t], ""],
+            "offered": _offered(request),
             "cancel": f"/policies/{row.pk}/" if row else "/policies/",
         },
         status,
-    )  # fmt: skip
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -166,7 +187,12 @@ def delete(request: Request, policy_id: int) -> HttpResponse:
         actions.delete_policies([row.pk], actor=request.actor)
         return done(request, "/policies/", f"{row.name} is removed.")
     return page(
-        request, "web/confirm.html",
-        {"title": f"Remove {row.name}?", "text": "Pages that are under way go on with the policy they began with.",
-         "button": "Remove the policy", "cancel": f"/policies/{row.pk}/"},
-    )  # fmt: skip
+        request,
+        "web/confirm.html",
+        {
+            "title": f"Remove {row.name}?",
+            "text": "Pages that are under way go on with the policy they began with.",
+            "button": "Remove the policy",
+            "cancel": f"/policies/{row.pk}/",
+        },
+    )

@@ -23,9 +23,11 @@ from tocsin.web.shortcuts import Request, attempt, export, page, signed_in
 
 LENGTHS = ((3600, "1 hour"), (4 * 3600, "4 hours"), (12 * 3600, "12 hours"), (86400, "1 day"), (7 * 86400, "7 days"))
 ANSWERS = (
-    ("", "nobody answers"), ("2", "the first person acknowledges after 2 min"),
-    ("10", "the first person acknowledges after 10 min"), ("30", "the first person acknowledges after 30 min"),
-)  # fmt: skip
+    ("", "nobody answers"),
+    ("2", "the first person acknowledges after 2 min"),
+    ("10", "the first person acknowledges after 10 min"),
+    ("30", "the first person acknowledges after 30 min"),
+)
 MOST = 200  # pages of a simulation that are shown
 ICONS = {"user": "user", "schedule": "calendar-clock", "team": "users"}
 
@@ -43,7 +45,7 @@ class Who:
 
 @dataclass(frozen=True)
 class Moment:
-    """What happens at one moment of a simulation: a step with its pages, or (without ``key``) something that is no page."""
+    """One moment of a simulation: a step with its pages, or (without ``key``) something that is no page."""
 
     key: tuple[object, ...]
     at: datetime
@@ -75,9 +77,12 @@ def policies(request: Request) -> HttpResponse:
     teams = list(people.teams(request.actor))
     rows = queries.policies(request.actor, text, [one.pk for one in teams if one.slug == team])
     columns = [
-        ("name", lambda row: row.name), ("slug", lambda row: row.slug), ("version", lambda row: row.version),
-        ("team", lambda row: row.team.name if row.team else ""), ("steps", lambda row: row.steps.count()),
-    ]  # fmt: skip
+        ("name", lambda row: row.name),
+        ("slug", lambda row: row.slug),
+        ("version", lambda row: row.version),
+        ("team", lambda row: row.team.name if row.team else ""),
+        ("steps", lambda row: row.steps.count()),
+    ]
     if answer := export(request, "policies", columns, rows):
         return answer
     found = list(rows[:500])
@@ -87,14 +92,21 @@ def policies(request: Request) -> HttpResponse:
         used.setdefault(policy_id, []).append(name)
     lines = [(row, rules.sentence(snapshots[row.pk]), used.get(row.pk, [])) for row in found if row.pk in snapshots]
     return page(
-        request, "escalation/policies.html",
-        {"title": "Policies", "lines": lines, "teams": teams, "team": team, "q": text,
-         "may_configure": may(request.actor, Deed.CONFIGURE) or bool(request.actor.managed)},
-    )  # fmt: skip
+        request,
+        "escalation/policies.html",
+        {
+            "title": "Policies",
+            "lines": lines,
+            "teams": teams,
+            "team": team,
+            "q": text,
+            "may_configure": may(request.actor, Deed.CONFIGURE) or bool(request.actor.managed),
+        },
+    )
 
 
 class SimulatorForm(forms.Form):
-    """"Sunday 03:10, P1 on Checkout: who is called, when, how; and if nobody answers?" """
+    """ "Sunday 03:10, P1 on Checkout: who is called, when, how; and if nobody answers?" """
 
     service = forms.ChoiceField(label="On", required=False)
     priority = forms.ChoiceField(label="Priority", choices=[(name, name) for name in simulator.PRIORITIES])
@@ -123,20 +135,38 @@ def policy(request: Request, policy_id: int) -> HttpResponse:
     shown: dict[str, Any] = {"simulation": None}
     if form.is_bound and form.is_valid():
         data = form.cleaned_data
-        shown = attempt(
-            form, lambda: _simulate(request, snapshot, data["priority"], local_instant(zone, data["at"]), int(data["length"]), data["answer"])
-        ) or shown  # fmt: skip
+        shown = (
+            attempt(
+                form,
+                lambda: _simulate(
+                    request,
+                    snapshot,
+                    data["priority"],
+                    local_instant(zone, data["at"]),
+                    int(data["length"]),
+                    data["answer"],
+                ),
+            )
+            or shown
+        )
     else:
         shown = _simulate(request, snapshot, "P1", moment, 14400, "")
     return page(
-        request, "escalation/policy.html",
+        request,
+        "escalation/policy.html",
         {
-            "title": row.name, "policy": row, "sentences": rules.sentence(snapshot), "services": services,
-            "rungs": _ladder(snapshot, moment), "fallback": _targets(snapshot, snapshot.fallback, moment),
-            "last_wait": snapshot.steps[-1].wait_s if snapshot.steps else 0, "form": form,
-            "may_configure": may(request.actor, Deed.CONFIGURE, row.team_id), **shown,
+            "title": row.name,
+            "policy": row,
+            "sentences": rules.sentence(snapshot),
+            "services": services,
+            "rungs": _ladder(snapshot, moment),
+            "fallback": _targets(snapshot, snapshot.fallback, moment),
+            "last_wait": snapshot.steps[-1].wait_s if snapshot.steps else 0,
+            "form": form,
+            "may_configure": may(request.actor, Deed.CONFIGURE, row.team_id),
+            **shown,
         },
-    )  # fmt: skip
+    )
 
 
 def _simulate(
@@ -150,15 +180,21 @@ def _simulate(
         if not moments or moments[-1].key != key:
             reason = one.reason
             title = f"Step {reason.step}" if reason.step <= reason.steps else "Last word"
-            title += f", loop {reason.loop} of {reason.loops}" if reason.loops > 1 and reason.step <= reason.steps else ""
+            title += (
+                f", loop {reason.loop} of {reason.loops}" if reason.loops > 1 and reason.step <= reason.steps else ""
+            )
             moments.append(Moment(key, one.at, (one.at - at).total_seconds(), title, _why(reason, request), []))
         moments[-1].pages.append((one, [(line, (line.at - one.at).total_seconds()) for line in one.deliveries]))
     moments += [Moment((), one.at, (one.at - at).total_seconds(), one.text, "", []) for one in found.happenings]
     moments.sort(key=lambda moment: (moment.at, not moment.key))
     return {
-        "simulation": found, "moments": moments, "more": max(0, len(found.pages) - MOST), "begins": at,
-        "gap_count": len(found.gaps), "unanswered": not answer,
-    }  # fmt: skip
+        "simulation": found,
+        "moments": moments,
+        "more": max(0, len(found.pages) - MOST),
+        "begins": at,
+        "gap_count": len(found.gaps),
+        "unanswered": not answer,
+    }
 
 
 def _why(reason: rules.PageReason, request: Request) -> str:
@@ -187,8 +223,11 @@ def _targets(snapshot: PolicySnapshot, targets: Sequence[Target], moment: dateti
     hrefs = {"user": "/people/{}/", "schedule": "/on-call/{}/", "team": "/people/teams/{}/"}
     return [
         Who(
-            target.name or f"{target.kind} {target.id}", ICONS[target.kind], hrefs[target.kind].format(target.id),
-            target.kind, [names[user_id] for user_id in ids if user_id in names],
+            target.name or f"{target.kind} {target.id}",
+            ICONS[target.kind],
+            hrefs[target.kind].format(target.id),
+            target.kind,
+            [names[user_id] for user_id in ids if user_id in names],
         )
         for target, ids in found
-    ]  # fmt: skip
+    ]

@@ -36,14 +36,21 @@ class SourceForm(forms.Form):
     def config(self) -> dict[str, Any]:
         """What the kind is told."""
         found = {
-            name.removeprefix("config-"): value for name, value in self.cleaned_data.items() if name.startswith("config-")
+            name.removeprefix("config-"): value
+            for name, value in self.cleaned_data.items()
+            if name.startswith("config-")
         }
         return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 def form_field(item: Field) -> forms.Field:
     """A form's field for one of a descriptor."""
-    common: dict[str, Any] = {"label": item.label, "help_text": item.hint, "required": item.required, "initial": item.default}
+    common: dict[str, Any] = {
+        "label": item.label,
+        "help_text": item.hint,
+        "required": item.required,
+        "initial": item.default,
+    }
     if item.type == "choice":
         return forms.ChoiceField(choices=list(item.choices.items()), **common)
     if item.type == "flag":
@@ -66,9 +73,15 @@ def new(request: Request) -> HttpResponse:
     service = number(request, "service")
     if not name:
         return page(
-            request, "intake/kinds.html",
-            {"title": "New source: what sends?", "kinds": queries.kinds(), "service": service, "any": bool(_services(request))},
-        )  # fmt: skip
+            request,
+            "intake/kinds.html",
+            {
+                "title": "New source: what sends?",
+                "kinds": queries.kinds(),
+                "service": service,
+                "any": bool(_services(request)),
+            },
+        )
     kind = queries.kind(name)
     services = _services(request)
     chosen = catalogue.service(request.actor, service).slug if service else None
@@ -78,10 +91,14 @@ def new(request: Request) -> HttpResponse:
         made = _kept(
             form,
             lambda: actions.create_source(
-                data["service"], kind.kind, name=data["name"], config=form.config(),
-                limit_per_minute=data["limit_per_minute"], actor=request.actor,
+                data["service"],
+                kind.kind,
+                name=data["name"],
+                config=form.config(),
+                limit_per_minute=data["limit_per_minute"],
+                actor=request.actor,
             ),
-        )  # fmt: skip
+        )
         if made:
             return done(request, back_to(request, f"/sources/{made.pk}/?new=1"), f"{made.name} has an address now.")
     return _form(request, f"New source: {kind.label}", form, kind, None)
@@ -100,9 +117,13 @@ def edit(request: Request, source_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         spec = SourceSpec(
-            name=data["name"] or row.name, service=data["service"], kind=row.kind, config=form.config(),
-            limit_per_minute=data["limit_per_minute"], enabled=row.enabled,
-        )  # fmt: skip
+            name=data["name"] or row.name,
+            service=data["service"],
+            kind=row.kind,
+            config=form.config(),
+            limit_per_minute=data["limit_per_minute"],
+            enabled=row.enabled,
+        )
         if _kept(form, lambda: actions.save_source(spec, actor=request.actor, id=row.pk)):
             return done(request, f"/sources/{row.pk}/", f"{spec.name} is kept.")
     return _form(request, f"Edit {row.name}", form, kind, row)
@@ -131,10 +152,11 @@ def _form(request: Request, title: str, form: SourceForm, kind: SourceKind, row:
     own = [form[name] for name in form.fields if name.startswith("config-")]
     cancel = f"/sources/{row.pk}/" if row else "/sources/new/"
     return page(
-        request, "intake/edit.html",
+        request,
+        "intake/edit.html",
         {"title": title, "form": form, "kind": kind, "source": row, "own": own, "cancel": cancel},
         422 if form.errors else 200,
-    )  # fmt: skip
+    )
 
 
 @require_POST
@@ -143,7 +165,11 @@ def test(request: Request, source_id: int) -> HttpResponse:
     """Send a test signal through the source, as if its tool had."""
     row = queries.source(request.actor, source_id)
     actions.send_test_signal(row.pk, actor=request.actor)
-    return done(request, back_to(request, f"/sources/{row.pk}/"), "A test signal is on its way; what became of it is listed below.")
+    return done(
+        request,
+        back_to(request, f"/sources/{row.pk}/"),
+        "A test signal is on its way; what became of it is listed below.",
+    )
 
 
 @require_POST
@@ -165,10 +191,15 @@ def rotate(request: Request, source_id: int) -> HttpResponse:
         actions.rotate_key(row.pk, actor=request.actor)
         return done(request, f"/sources/{row.pk}/", "It has a new key. Tell the sender.")
     return page(
-        request, "web/confirm.html",
-        {"title": f"A new key for {row.name}?", "button": "Make a new key", "cancel": f"/sources/{row.pk}/",
-         "text": "The old key is refused at once: until the sender has the new one, its signals are lost."},
-    )  # fmt: skip
+        request,
+        "web/confirm.html",
+        {
+            "title": f"A new key for {row.name}?",
+            "button": "Make a new key",
+            "cancel": f"/sources/{row.pk}/",
+            "text": "The old key is refused at once: until the sender has the new one, its signals are lost.",
+        },
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -181,7 +212,12 @@ def delete(request: Request, source_id: int) -> HttpResponse:
         actions.delete_source([row.pk], actor=request.actor)
         return done(request, "/sources/", f"{row.name} is removed.")
     return page(
-        request, "web/confirm.html",
-        {"title": f"Remove {row.name}?", "button": "Remove the source", "cancel": f"/sources/{row.pk}/",
-         "text": "Its address stops working at once, and its alerts go with it. To pause it, switch it off instead."},
-    )  # fmt: skip
+        request,
+        "web/confirm.html",
+        {
+            "title": f"Remove {row.name}?",
+            "button": "Remove the source",
+            "cancel": f"/sources/{row.pk}/",
+            "text": "Its address stops working at once, and its alerts go with it. To pause it, switch it off instead.",
+        },
+    )

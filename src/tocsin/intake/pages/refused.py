@@ -17,10 +17,14 @@ def refused(request: Request) -> HttpResponse:
     reason, source_id = request.GET.get("reason", ""), number(request, "source")
     rows = queries.refusals(request.actor, source=source_id, reason=reason)
     columns = [
-        ("at", lambda row: row.at.isoformat()), ("reason", lambda row: row.reason), ("status", lambda row: row.status),
-        ("path", lambda row: row.path), ("source", lambda row: row.source.name if row.source else ""),
-        ("remote", lambda row: row.remote), ("errors", lambda row: "; ".join(map(str, row.errors))),
-    ]  # fmt: skip
+        ("at", lambda row: row.at.isoformat()),
+        ("reason", lambda row: row.reason),
+        ("status", lambda row: row.status),
+        ("path", lambda row: row.path),
+        ("source", lambda row: row.source.name if row.source else ""),
+        ("remote", lambda row: row.remote),
+        ("errors", lambda row: "; ".join(map(str, row.errors))),
+    ]
     if answer := export(request, "refused", columns, rows):
         return answer
     if before := number(request, "before"):
@@ -32,13 +36,17 @@ def refused(request: Request) -> HttpResponse:
     for one in queries.refusal_counts(request.actor):
         totals[one["reason"]] = totals.get(one["reason"], 0) + one["total"]
     return page(
-        request, "intake/refused.html",
+        request,
+        "intake/refused.html",
         {
-            "title": "Refused requests", "part": part, "reason": reason, "source": source_id,
+            "title": "Refused requests",
+            "part": part,
+            "reason": reason,
+            "source": source_id,
             "counts": [(REASONS.get(name, (name, "ban", "")), name, total) for name, total in totals.items()],
             "reasons": [(name, words[0]) for name, words in REASONS.items()],
         },
-    )  # fmt: skip
+    )
 
 
 @require_GET
@@ -50,7 +58,12 @@ def refused_one(request: Request, refusal_id: int) -> HttpResponse:
         raise NotFound("This request is not kept any more; only the newest are.")
     words = REASONS.get(found.reason, (found.reason.capitalize(), "ban", ""))
     return page(
-        request, "intake/refused_one.html",
-        {"title": f"Refused request {found.pk}", "one": found, "words": words,
-         "kind": label(found.source.kind) if found.source else ""},
-    )  # fmt: skip
+        request,
+        "intake/refused_one.html",
+        {
+            "title": f"Refused request {found.pk}",
+            "one": found,
+            "words": words,
+            "kind": label(found.source.kind) if found.source else "",
+        },
+    )

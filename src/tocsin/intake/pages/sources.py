@@ -41,10 +41,13 @@ def sources(request: Request) -> HttpResponse:
     text, kind = request.GET.get("q", "").strip()[:120], request.GET.get("kind", "")
     rows = queries.sources(request.actor, kind=kind, q=text)
     columns = [
-        ("name", lambda row: row.name), ("service", lambda row: row.service.name), ("kind", lambda row: row.kind),
-        ("enabled", lambda row: row.enabled), ("last signal", lambda row: row.last_signal_at),
+        ("name", lambda row: row.name),
+        ("service", lambda row: row.service.name),
+        ("kind", lambda row: row.kind),
+        ("enabled", lambda row: row.enabled),
+        ("last signal", lambda row: row.last_signal_at),
         ("limit per minute", lambda row: row.limit_per_minute),
-    ]  # fmt: skip
+    ]
     if answer := export(request, "sources", columns, rows):
         return answer
     counts = queries.refusal_counts(request.actor)
@@ -54,13 +57,19 @@ def sources(request: Request) -> HttpResponse:
     beats = {beat.source_id: beat for beat in queries.heartbeats(request.actor)}
     lines = [(row, label(row.kind), refused.get(row.pk, 0), beats.get(row.pk)) for row in rows[:500]]
     return page(
-        request, "intake/sources.html",
+        request,
+        "intake/sources.html",
         {
-            "title": "Sources", "lines": lines, "q": text, "kind": kind, "kinds": queries.kinds(),
-            "refused": sum(refused.values()), "waiting": queries.waiting(),
+            "title": "Sources",
+            "lines": lines,
+            "q": text,
+            "kind": kind,
+            "kinds": queries.kinds(),
+            "refused": sum(refused.values()),
+            "waiting": queries.waiting(),
             "may_configure": may(request.actor, Deed.CONFIGURE) or bool(request.actor.managed),
         },
-    )  # fmt: skip
+    )
 
 
 def label(kind: str) -> str:
@@ -85,19 +94,33 @@ def source(request: Request, source_id: int) -> HttpResponse:
             trouble = "The key was stored under another TOCSIN_SECRET_KEY. Give the source a new key."
     elif kind is not None:
         guide = kind.guide()
-    counts = [one for one in queries.refusal_counts(request.actor, since=moment - timedelta(days=7)) if one["source_id"] == row.pk]
+    counts = [
+        one
+        for one in queries.refusal_counts(request.actor, since=moment - timedelta(days=7))
+        if one["source_id"] == row.pk
+    ]
     return page(
-        request, "intake/source.html",
+        request,
+        "intake/source.html",
         {
-            "title": row.name, "source": row, "kind": kind, "label": label(row.kind), "address": shown,
-            "in_body": bool(shown and shown.key not in shown.url), "guide": rendered(guide) if guide else "",
-            "trouble": trouble, "config": _config(row), "beat": Heartbeat.objects.filter(source=row).first(),
+            "title": row.name,
+            "source": row,
+            "kind": kind,
+            "label": label(row.kind),
+            "address": shown,
+            "in_body": bool(shown and shown.key not in shown.url),
+            "guide": rendered(guide) if guide else "",
+            "trouble": trouble,
+            "config": _config(row),
+            "beat": Heartbeat.objects.filter(source=row).first(),
             "signals": list(triage.signals(request.actor, source=[row.pk])[:10]),
             "refusals": list(queries.refusals(request.actor, source=row.pk)[:5]),
-            "refused": sum(one["total"] for one in counts), "now": moment,
-            "may_configure": queries.may_see_key(request.actor, row), "may_test": may(request.actor, Deed.RESPOND),
+            "refused": sum(one["total"] for one in counts),
+            "now": moment,
+            "may_configure": queries.may_see_key(request.actor, row),
+            "may_test": may(request.actor, Deed.RESPOND),
         },
-    )  # fmt: skip
+    )
 
 
 def _config(row: Source) -> list[tuple[str, object]]:

@@ -95,28 +95,39 @@ def board(request: Request) -> HttpResponse:
     ]
     if answer := export(request, "on-call", columns, lines):
         return answer
-    finals = {
-        row.pk: rules.final_schedule(loaded[row.pk], view.start, view.end) for row in rows if row.pk in loaded
-    }
+    finals = {row.pk: rules.final_schedule(loaded[row.pk], view.start, view.end) for row in rows if row.pk in loaded}
     names = _names(shift for shifts in finals.values() for shift in shifts)
     lanes = [
         Lane(
-            row.name, timeline.bars(view, finals.get(row.pk, []), names, request.user.pk, gaps=True), "final",
-            row.team.name if row.team else "", f"/on-call/{row.pk}/",
+            row.name,
+            timeline.bars(view, finals.get(row.pk, []), names, request.user.pk, gaps=True),
+            "final",
+            row.team.name if row.team else "",
+            f"/on-call/{row.pk}/",
         )
         for row in rows
-    ]  # fmt: skip
-    mine = [(by_id(rows, shift.schedule_id), shift) for shift in queries.my_shifts(request.user.pk, moment, moment + 2 * SOON)]
+    ]
+    mine = [
+        (by_id(rows, shift.schedule_id), shift)
+        for shift in queries.my_shifts(request.user.pk, moment, moment + 2 * SOON)
+    ]
     return page(
         request,
         "oncall/board.html",
         {
-            "title": "On call", "lines": lines, "lanes": lanes, "teams": teams, "team": team, "now": moment,
-            "mine": [(row, shift) for row, shift in mine if row][:6], "gaps": sum(line.on.shift is None for line in lines),
-            "may_override": may(request.actor, Deed.OVERRIDE), "may_configure": may(request.actor, Deed.CONFIGURE),
+            "title": "On call",
+            "lines": lines,
+            "lanes": lanes,
+            "teams": teams,
+            "team": team,
+            "now": moment,
+            "mine": [(row, shift) for row, shift in mine if row][:6],
+            "gaps": sum(line.on.shift is None for line in lines),
+            "may_override": may(request.actor, Deed.OVERRIDE),
+            "may_configure": may(request.actor, Deed.CONFIGURE),
             **frame(request, view, [row.zone for row in rows]),
         },
-    )  # fmt: skip
+    )
 
 
 def by_id(rows: Sequence[Schedule], key: int) -> Schedule | None:
@@ -141,13 +152,14 @@ def _lines(rows: Sequence[Schedule], loaded: dict[int, rules.Schedule], moment: 
     users = queries.people(shift.user_id for shift in following.values())
     return [
         Line(
-            row, found[row.pk],
+            row,
+            found[row.pk],
             users.get(following[row.pk].user_id) if row.pk in following else None,
             following[row.pk].start if row.pk in following else None,
         )
         for row in rows
         if row.pk in found
-    ]  # fmt: skip
+    ]
 
 
 @require_GET
@@ -169,37 +181,56 @@ def schedule(request: Request, schedule_id: int) -> HttpResponse:
         Lane(layer.name, timeline.bars(view, shifts, names, me), "layer", turns(layer)) for layer, shifts in rendered
     ]
     over = [
-        rules.Shift(one.user_id, one.starts_at, one.ends_at, row.pk, None,
-                    rules.Override(one.pk, one.user_id, one.starts_at, one.ends_at, one.reason))
+        rules.Shift(
+            one.user_id,
+            one.starts_at,
+            one.ends_at,
+            row.pk,
+            None,
+            rules.Override(one.pk, one.user_id, one.starts_at, one.ends_at, one.reason),
+        )
         for one in overrides
         if one.starts_at < view.end and one.ends_at > view.start
-    ]  # fmt: skip
+    ]
     if over:
         lanes.append(Lane("Overrides", timeline.bars(view, over, names, me), "override"))
     lanes.append(Lane("Final", timeline.bars(view, final, names, me, gaps=True), "final", "who is paged"))
     lines = _lines([row], {row.pk: loaded}, moment)
     columns = [
-        ("from", lambda shift: shift.start.isoformat()), ("to", lambda shift: shift.end.isoformat()),
+        ("from", lambda shift: shift.start.isoformat()),
+        ("to", lambda shift: shift.end.isoformat()),
         ("person", lambda shift: names.get(shift.user_id, "")),
         ("layer", lambda shift: shift.layer.name if shift.layer else "override"),
-    ]  # fmt: skip
+    ]
     if answer := export(request, f"schedule-{row.slug}", columns, final):
         return answer
     return page(
         request,
         "oncall/schedule.html",
         {
-            "title": row.name, "schedule": row, "lanes": lanes, "line": lines[0] if lines else None, "now": moment,
-            "layers": [(layer, turns(layer), [(user_id, names.get(user_id, "somebody who left")) for user_id in layer.members],
-                        [hours(window) for window in layer.restrictions]) for layer in reversed(layers)],
+            "title": row.name,
+            "schedule": row,
+            "lanes": lanes,
+            "line": lines[0] if lines else None,
+            "now": moment,
+            "layers": [
+                (
+                    layer,
+                    turns(layer),
+                    [(user_id, names.get(user_id, "somebody who left")) for user_id in layer.members],
+                    [hours(window) for window in layer.restrictions],
+                )
+                for layer in reversed(layers)
+            ],
             "overrides": [one for one in overrides if one.ends_at > moment],
             "gaps": rules.gaps(loaded, max(view.start, moment), view.end) if view.end > moment else [],
-            "final": lanes[-1].bars, "links": True,
+            "final": lanes[-1].bars,
+            "links": True,
             "may_override": may(request.actor, Deed.OVERRIDE, row.team_id),
             "may_configure": may(request.actor, Deed.CONFIGURE, row.team_id),
             **frame(request, view, [row.zone]),
         },
-    )  # fmt: skip
+    )
 
 
 UNIT = {"hour": ("hour", "hours"), "day": ("day", "days"), "week": ("week", "weeks"), "month": ("month", "months")}
@@ -236,24 +267,35 @@ def mine(request: Request) -> HttpResponse:
     rows = {row.pk: row for row in queries.schedules(request.actor)}
     columns = [
         ("schedule", lambda shift: rows[shift.schedule_id].name),
-        ("from", lambda shift: shift.start.isoformat()), ("to", lambda shift: shift.end.isoformat()),
-    ]  # fmt: skip
+        ("from", lambda shift: shift.start.isoformat()),
+        ("to", lambda shift: shift.end.isoformat()),
+    ]
     if answer := export(request, "my-shifts", columns, shifts):
         return answer
     names = {request.user.pk: request.user.name}
     lanes = [
-        Lane(rows[key].name, timeline.bars(view, [s for s in shifts if s.schedule_id == key], names, request.user.pk),
-             "final", "", f"/on-call/{key}/")
+        Lane(
+            rows[key].name,
+            timeline.bars(view, [s for s in shifts if s.schedule_id == key], names, request.user.pk),
+            "final",
+            "",
+            f"/on-call/{key}/",
+        )
         for key in dict.fromkeys(shift.schedule_id for shift in shifts)
-    ]  # fmt: skip
+    ]
     return page(
         request,
         "oncall/mine.html",
         {
-            "title": "My shifts", "lanes": lanes, "now": moment,
-            "shifts": [(rows[shift.schedule_id], shift, timeline.moment(view, shift.start), timeline.moment(view, shift.end))
-                       for shift in shifts if shift.schedule_id in rows],
+            "title": "My shifts",
+            "lanes": lanes,
+            "now": moment,
+            "shifts": [
+                (rows[shift.schedule_id], shift, timeline.moment(view, shift.start), timeline.moment(view, shift.end))
+                for shift in shifts
+                if shift.schedule_id in rows
+            ],
             "may_override": may(request.actor, Deed.OVERRIDE),
             **frame(request, view, [row.zone for row in rows.values()]),
         },
-    )  # fmt: skip
+    )

@@ -71,17 +71,23 @@ def _layers(data: QueryDict) -> list[Layer]:
 
         windows = [
             Window(
-                [int(day) for day in data.getlist(f"days-{index}-{number}") if day in "1234567"], start,
+                [int(day) for day in data.getlist(f"days-{index}-{number}") if day in "1234567"],
+                start,
                 data.getlist(f"end-{index}")[number] if number < len(data.getlist(f"end-{index}")) else "",
             )
             for number, start in enumerate(data.getlist(f"start-{index}")[:MOST])
-        ]  # fmt: skip
+        ]
         found.append(
             Layer(
-                name, one("unit"), one("length"), one("anchor"), [m for m in data.getlist(f"members-{index}") if m][:200],
-                [window for window in windows if window.days], one("was"),
+                name,
+                one("unit"),
+                one("length"),
+                one("anchor"),
+                [m for m in data.getlist(f"members-{index}") if m][:200],
+                [window for window in windows if window.days],
+                one("was"),
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -89,21 +95,29 @@ def _of_spec(spec: ScheduleSpec) -> list[Layer]:
     zone = ZoneInfo(spec.zone)
     return [
         Layer(
-            layer.name, layer.unit, str(layer.length), layer.anchor.astimezone(zone).strftime("%Y-%m-%dT%H:%M"),
-            list(layer.members), [Window(list(one.days), one.start, one.end) for one in layer.restrictions], str(index),
+            layer.name,
+            layer.unit,
+            str(layer.length),
+            layer.anchor.astimezone(zone).strftime("%Y-%m-%dT%H:%M"),
+            list(layer.members),
+            [Window(list(one.days), one.start, one.end) for one in layer.restrictions],
+            str(index),
         )
         for index, layer in enumerate(spec.layers)
-    ]  # fmt: skip
+    ]
 
 
 def _to_spec(layer: Layer, stored: list[LayerSpec]) -> LayerSpec:
     """The layer as it will be kept; what the form does not show stays as it was. Raises ValueError."""
     anchor = datetime.fromisoformat(layer.anchor)
     made = LayerSpec(
-        name=layer.name, anchor=anchor, members=[email for email in layer.members if email], unit=layer.unit,
+        name=layer.name,
+        anchor=anchor,
+        members=[email for email in layer.members if email],
+        unit=layer.unit,
         length=int(layer.length),
         restrictions=[RestrictionSpec(one.days, one.start or "00:00", one.end or "24:00") for one in layer.windows],
-    )  # fmt: skip
+    )
     if layer.was.isdigit() and int(layer.was) < len(stored):
         old = stored[int(layer.was)]
         weekdays = old.weekdays if layer.unit == "day" else []
@@ -163,9 +177,13 @@ def edit(request: Request, schedule_id: int = 0) -> HttpResponse:
         if len(wanted) == len(layers):
             data = form.cleaned_data
             made = ScheduleSpec(
-                name=data["name"], slug=spec.slug if spec else "", team=data["team"], zone=data["zone"],
-                description=data["description"], layers=wanted,
-            )  # fmt: skip
+                name=data["name"],
+                slug=spec.slug if spec else "",
+                team=data["team"],
+                zone=data["zone"],
+                description=data["description"],
+                layers=wanted,
+            )
             try:
                 kept = actions.save_schedule(made, actor=request.actor, id=row.pk if row else None)
                 return done(request, f"/on-call/{kept.pk}/", f"{kept.name} is kept.")
@@ -174,15 +192,21 @@ def edit(request: Request, schedule_id: int = 0) -> HttpResponse:
         if any(layer.problems for layer in layers):
             form.add_error(None, "Something is not right with a layer; see below.")
     return page(
-        request, "oncall/edit.html",
+        request,
+        "oncall/edit.html",
         {
-            "title": f"Edit {row.name}" if row else "New schedule", "form": form, "schedule": row,
-            "layers": list(enumerate(layers)), "days": DAYS, "units": UNITS, "zone_names": zones(),
+            "title": f"Edit {row.name}" if row else "New schedule",
+            "form": form,
+            "schedule": row,
+            "layers": list(enumerate(layers)),
+            "days": DAYS,
+            "units": UNITS,
+            "zone_names": zones(),
             "people": [(one.email, one.name) for one in people.users(request.actor, active=True)],
             "cancel": f"/on-call/{row.pk}/" if row else "/on-call/",
         },
         422 if keep else 200,
-    )  # fmt: skip
+    )
 
 
 def _blame(form: ScheduleForm, layers: list[Layer], error: TocsinError) -> None:
@@ -206,7 +230,12 @@ def delete(request: Request, schedule_id: int) -> HttpResponse:
         actions.delete_schedules([row.pk], actor=request.actor)
         return done(request, "/on-call/", f"{row.name} is removed.")
     return page(
-        request, "web/confirm.html",
-        {"title": f"Remove {row.name}?", "button": "Remove the schedule", "cancel": f"/on-call/{row.pk}/",
-         "text": "Its layers and overrides go with it. A schedule that a policy pages cannot be removed."},
-    )  # fmt: skip
+        request,
+        "web/confirm.html",
+        {
+            "title": f"Remove {row.name}?",
+            "button": "Remove the schedule",
+            "cancel": f"/on-call/{row.pk}/",
+            "text": "Its layers and overrides go with it. A schedule that a policy pages cannot be removed.",
+        },
+    )

@@ -25,7 +25,10 @@ class OverrideForm(forms.Form):
     start = LocalMoment(label="From")
     end = LocalMoment(label="Until")
     reason = forms.CharField(
-        label="Reason", required=False, max_length=300, help_text="Shown on the timeline and in the reason of every page."
+        label="Reason",
+        required=False,
+        max_length=300,
+        help_text="Shown on the timeline and in the reason of every page.",
     )
 
     def __init__(self, *args: Any, people: list[tuple[str, str]], zone: str, **more: Any) -> None:
@@ -60,7 +63,7 @@ def override(request: Request, schedule_id: int) -> HttpResponse:
     offered = sorted(members, key=lambda user: (user.pk != request.user.pk, user.pk not in inside, user.name))
     form = OverrideForm(
         request.POST or None,
-        people=choice(((user.pk, f"{user.name} (you)" if user.pk == request.user.pk else user.name) for user in offered)),
+        people=choice((user.pk, f"{user.name} (you)" if user.pk == request.user.pk else user.name) for user in offered),
         zone=row.zone,
         initial={"user": number(request, "user") or request.user.pk, "start": max(start, local), "end": end},
     )
@@ -77,10 +80,17 @@ def override(request: Request, schedule_id: int) -> HttpResponse:
     status = 422 if form.errors else 200
     current = _now_on(row, moment)
     return page(
-        request, "oncall/override.html",
-        {"title": f"Override in {row.name}", "form": form, "schedule": row, "current": current,
-         "cancel": f"/on-call/{row.pk}/"}, status,
-    )  # fmt: skip
+        request,
+        "oncall/override.html",
+        {
+            "title": f"Override in {row.name}",
+            "form": form,
+            "schedule": row,
+            "current": current,
+            "cancel": f"/on-call/{row.pk}/",
+        },
+        status,
+    )
 
 
 def _now_on(row: Schedule, moment: datetime) -> queries.OnCall | None:

@@ -35,10 +35,13 @@ def people(request: Request) -> HttpResponse:
     active = {"out": False, "all": None}.get(show, True)
     rows = queries.users(request.actor, text, team=team, active=active)
     columns = [
-        ("name", lambda row: row.name), ("email", lambda row: row.email), ("role", lambda row: row.role),
-        ("zone", lambda row: row.zone), ("active", lambda row: row.is_active),
+        ("name", lambda row: row.name),
+        ("email", lambda row: row.email),
+        ("role", lambda row: row.role),
+        ("zone", lambda row: row.zone),
+        ("active", lambda row: row.is_active),
         ("teams", lambda row: ", ".join(sorted(m.team.name for m in row.memberships.all()))),
-    ]  # fmt: skip
+    ]
     if answer := export(request, "people", columns, rows):
         return answer
     found = list(rows[:501])
@@ -49,17 +52,30 @@ def people(request: Request) -> HttpResponse:
     reachable = set(ContactMethod.objects.filter(user__in=found, disabled_at=None).values_list("user_id", flat=True))
     roles = dict(ROLES)
     lines = [
-        (row, roles.get(row.role, row.role), [m.team for m in row.memberships.all()], on_call.get(row.pk, []), row.pk in reachable)
+        (
+            row,
+            roles.get(row.role, row.role),
+            [m.team for m in row.memberships.all()],
+            on_call.get(row.pk, []),
+            row.pk in reachable,
+        )
         for row in found[:500]
-    ]  # fmt: skip
+    ]
     return page(
-        request, "people/people.html",
+        request,
+        "people/people.html",
         {
-            "title": "People", "lines": lines, "more": len(found) > 500, "q": text, "team": team, "show": show,
-            "teams": queries.teams(request.actor), "views": [("", "Active"), ("out", "Switched off"), ("all", "All")],
+            "title": "People",
+            "lines": lines,
+            "more": len(found) > 500,
+            "q": text,
+            "team": team,
+            "show": show,
+            "teams": queries.teams(request.actor),
+            "views": [("", "Active"), ("out", "Switched off"), ("all", "All")],
             "may_administer": may(request.actor, Deed.ADMINISTER),
         },
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,8 @@ def reaches(person: User, methods: list[ContactMethod]) -> list[Reach]:
     for urgency, words in (("high", "High urgency: P1, P2, P3"), ("low", "Low urgency: P4, P5")):
         rows = person.notification_rules.filter(urgency=urgency).order_by("delay_s", "position")
         lines = [
-            (f"after {span(row.delay_s)}" if row.delay_s else "at once", names.get(row.contact_method_id, "")) for row in rows
+            (f"after {span(row.delay_s)}" if row.delay_s else "at once", names.get(row.contact_method_id, ""))
+            for row in rows
         ]
         found.append(Reach(urgency, words, lines))
     return found
@@ -102,20 +119,31 @@ def person(request: Request, user_id: int = 0) -> HttpResponse:
     known = delivery.channels()
     schedules = {row.pk: row for row in oncall.schedules(request.actor)}
     return page(
-        request, "people/person.html",
+        request,
+        "people/person.html",
         {
-            "title": "You" if own and not user_id else who.name, "person": who, "own": own,
-            "role": dict(ROLES).get(who.role, who.role), "role_help": ROLE_HELP.get(who.role, ""),
+            "title": "You" if own and not user_id else who.name,
+            "person": who,
+            "own": own,
+            "role": dict(ROLES).get(who.role, who.role),
+            "role_help": ROLE_HELP.get(who.role, ""),
             "methods": [(one, known[one.channel].descriptor if one.channel in known else None) for one in methods],
-            "reaches": reaches(who, methods), "memberships": who.memberships.select_related("team").order_by("team__name"),
-            "shifts": [(schedules[shift.schedule_id], shift) for shift in oncall.my_shifts(who.pk, moment, moment + timedelta(days=28))
-                       if shift.schedule_id in schedules][:6],
-            "pages": Page.objects.filter(user=who).select_related("incident").order_by("-id")[:10], "now": moment,
-            "may_edit": may_edit_person(request.actor, who.pk), "may_administer": may(request.actor, Deed.ADMINISTER),
-            "themes": THEMES, "has_password": who.has_usable_password(),
+            "reaches": reaches(who, methods),
+            "memberships": who.memberships.select_related("team").order_by("team__name"),
+            "shifts": [
+                (schedules[shift.schedule_id], shift)
+                for shift in oncall.my_shifts(who.pk, moment, moment + timedelta(days=28))
+                if shift.schedule_id in schedules
+            ][:6],
+            "pages": Page.objects.filter(user=who).select_related("incident").order_by("-id")[:10],
+            "now": moment,
+            "may_edit": may_edit_person(request.actor, who.pk),
+            "may_administer": may(request.actor, Deed.ADMINISTER),
+            "themes": THEMES,
+            "has_password": who.has_usable_password(),
             "second_factor": who.authenticator_set.exists() if hasattr(who, "authenticator_set") else False,
         },
-    )  # fmt: skip
+    )
 
 
 @require_GET
@@ -125,19 +153,27 @@ def pages(request: Request, user_id: int) -> HttpResponse:
     who = queries.user(request.actor, user_id)
     rows = Page.objects.filter(user=who).select_related("incident", "incident__service").order_by("-id")
     columns = [
-        ("at", lambda row: row.at.isoformat()), ("incident", lambda row: row.incident_id),
-        ("title", lambda row: row.incident.title), ("urgency", lambda row: row.urgency),
-        ("answer", lambda row: row.answer), ("answered at", lambda row: row.answered_at),
+        ("at", lambda row: row.at.isoformat()),
+        ("incident", lambda row: row.incident_id),
+        ("title", lambda row: row.incident.title),
+        ("urgency", lambda row: row.urgency),
+        ("answer", lambda row: row.answer),
+        ("answered at", lambda row: row.answered_at),
         ("reason", lambda row: row.reason.get("text", "")),
-    ]  # fmt: skip
+    ]
     if answer := export(request, "pages", columns, rows):
         return answer
     if before := number(request, "before"):
         rows = rows.filter(pk__lt=before)
     return page(
-        request, "people/pages.html",
-        {"title": f"Pages to {'you' if who.pk == request.user.pk else who.name}", "person": who, "part": cut(request, rows)},
-    )  # fmt: skip
+        request,
+        "people/pages.html",
+        {
+            "title": f"Pages to {'you' if who.pk == request.user.pk else who.name}",
+            "person": who,
+            "part": cut(request, rows),
+        },
+    )
 
 
 class PersonForm(forms.Form):
@@ -145,7 +181,9 @@ class PersonForm(forms.Form):
 
     name = forms.CharField(max_length=150)
     zone = Zone(label="Time zone", initial="Europe/Berlin", help_text="All times are shown in it.")
-    email = forms.CharField(max_length=254, label="E-mail address", widget=forms.EmailInput, help_text="To sign in with.")
+    email = forms.CharField(
+        max_length=254, label="E-mail address", widget=forms.EmailInput, help_text="To sign in with."
+    )
     role = forms.ChoiceField(choices=ROLES, initial="responder", help_text=" ".join(ROLE_HELP.values()))
     manager = forms.ChoiceField(required=False)
     active = forms.BooleanField(required=False, initial=True, label="May sign in and be paged")
@@ -163,29 +201,47 @@ def edit(request: Request, user_id: int = 0) -> HttpResponse:
         rules.require_edit_person(request.actor, who.pk)
     initial: dict[str, Any] = {"zone": request.user.zone, "role": "responder", "active": True}
     if who:
-        initial = {"name": who.name, "zone": who.zone, "email": who.email, "role": who.role, "active": who.is_active,
-                   "manager": who.manager.email if who.manager else ""}  # fmt: skip
+        initial = {
+            "name": who.name,
+            "zone": who.zone,
+            "email": who.email,
+            "role": who.role,
+            "active": who.is_active,
+            "manager": who.manager.email if who.manager else "",
+        }
     form = PersonForm(request.POST or None, initial=initial)
     others = queries.users(request.actor, active=True).exclude(pk=user_id)
-    cast(forms.ChoiceField, form.fields["manager"]).choices = choice(((one.email, one.name) for one in others), "nobody")
+    cast(forms.ChoiceField, form.fields["manager"]).choices = choice(
+        ((one.email, one.name) for one in others), "nobody"
+    )
     if not administer:
         for name in ("email", "role", "manager", "active"):
             del form.fields[name]
     if request.method == "POST" and form.is_valid():
         data = initial | form.cleaned_data
         spec = UserSpec(
-            email=data["email"], name=data["name"], zone=data["zone"], role=data["role"], active=data["active"],
+            email=data["email"],
+            name=data["name"],
+            zone=data["zone"],
+            role=data["role"],
+            active=data["active"],
             manager=data["manager"] or "",
-        )  # fmt: skip
+        )
         kept = attempt(form, lambda: actions.save_user(replace(spec), actor=request.actor, id=who.pk if who else None))
         if kept:
             return done(request, f"/people/{kept.pk}/", f"{kept.name} is kept.")
     return page(
-        request, "people/edit.html",
-        {"title": f"Edit {who.name}" if who else "New person", "form": form, "person": who, "zone_names": zones(),
-         "cancel": f"/people/{who.pk}/" if who else "/people/"},
+        request,
+        "people/edit.html",
+        {
+            "title": f"Edit {who.name}" if who else "New person",
+            "form": form,
+            "person": who,
+            "zone_names": zones(),
+            "cancel": f"/people/{who.pk}/" if who else "/people/",
+        },
         422 if form.errors else 200,
-    )  # fmt: skip
+    )
 
 
 @require_POST
@@ -194,7 +250,11 @@ def switch(request: Request, user_id: int) -> HttpResponse:
     """Let a person in, or out."""
     on = request.POST.get("active") == "on"
     actions.set_active([user_id], on, actor=request.actor)
-    return done(request, f"/people/{user_id}/", "They may sign in and be paged." if on else "They cannot sign in and are not paged any more.")
+    return done(
+        request,
+        f"/people/{user_id}/",
+        "They may sign in and be paged." if on else "They cannot sign in and are not paged any more.",
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -207,8 +267,13 @@ def delete(request: Request, user_id: int) -> HttpResponse:
         actions.delete_users([who.pk], actor=request.actor)
         return done(request, "/people/", f"{who.name} is removed.")
     return page(
-        request, "web/confirm.html",
-        {"title": f"Remove {who.name}?", "button": "Remove the person", "cancel": f"/people/{who.pk}/",
-         "text": "Their name stays in timelines and in the audit. Somebody who is in a rota or named by a policy has to "
-                 "be taken out there first. To only keep them out, switch the account off."},
-    )  # fmt: skip
+        request,
+        "web/confirm.html",
+        {
+            "title": f"Remove {who.name}?",
+            "button": "Remove the person",
+            "cancel": f"/people/{who.pk}/",
+            "text": "Their name stays in timelines and in the audit. Somebody who is in a rota or named by a policy has "
+            "to be taken out there first. To only keep them out, switch the account off.",
+        },
+    )

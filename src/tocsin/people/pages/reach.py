@@ -47,22 +47,30 @@ class MethodForm(forms.Form):
             if name.startswith("config-") and value not in (None, "")
         }
         return ContactMethodSpec(
-            channel=self.descriptor.kind, address=data["address"].strip(), label=data["label"], config=config,
+            channel=self.descriptor.kind,
+            address=data["address"].strip(),
+            label=data["label"],
+            config=config,
             secret=data.get("secret") or None,
-        )  # fmt: skip
+        )
 
 
 def form_field(item: Field) -> forms.Field:
     """A form's field for one of a descriptor."""
-    common: dict[str, Any] = {"label": item.label, "help_text": item.hint, "required": item.required, "initial": item.default}
+    common: dict[str, Any] = {
+        "label": item.label,
+        "help_text": item.hint,
+        "required": item.required,
+        "initial": item.default,
+    }
     if item.kind == "bool":
         return forms.BooleanField(**(common | {"required": False}))
     if item.choices:
         return forms.ChoiceField(choices=item.choices, **common)
-    widget: forms.Widget = {
-        "email": forms.EmailInput, "url": forms.URLInput,
-        "secret": lambda: forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False),
-    }.get(item.kind, forms.TextInput)()  # fmt: skip
+    widgets: dict[str, type[forms.Widget]] = {"email": forms.EmailInput, "url": forms.URLInput}
+    widget = widgets.get(item.kind, forms.TextInput)()
+    if item.kind == "secret":
+        widget = forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False)
     if item.placeholder:
         widget.attrs["placeholder"] = item.placeholder
     return forms.CharField(max_length=item.max_length, widget=widget, **common)
@@ -98,10 +106,14 @@ def add(request: Request, user_id: int) -> HttpResponse:
     name = request.GET.get("channel", "")
     if name not in known:
         return page(
-            request, "people/channels.html",
-            {"title": "How else can we reach " + ("you?" if who.pk == request.user.pk else f"{who.name}?"), "person": who,
-             "channels": [channel.descriptor for channel in known.values()]},
-        )  # fmt: skip
+            request,
+            "people/channels.html",
+            {
+                "title": "How else can we reach " + ("you?" if who.pk == request.user.pk else f"{who.name}?"),
+                "person": who,
+                "channels": [channel.descriptor for channel in known.values()],
+            },
+        )
     descriptor = known[name].descriptor
     initial = {"address": who.email if name == "email" else descriptor.address.default}
     form = MethodForm(request.POST or None, descriptor=descriptor, initial=initial)
@@ -110,7 +122,9 @@ def add(request: Request, user_id: int) -> HttpResponse:
         and form.is_valid()
         and _kept(form, lambda spec: actions.add_contact_method(who.pk, spec, actor=request.actor))
     ):
-        return done(request, back_to(request, home), f"{descriptor.label} is added. Send a test to see that it arrives.")
+        return done(
+            request, back_to(request, home), f"{descriptor.label} is added. Send a test to see that it arrives."
+        )
     return _page(request, f"Add {descriptor.label}", form, descriptor, home)
 
 
@@ -146,9 +160,11 @@ def _method(method_id: int) -> ContactMethod:
 
 def _page(request: Request, title: str, form: MethodForm, descriptor: Descriptor, home: str) -> HttpResponse:
     return page(
-        request, "people/method.html", {"title": title, "form": form, "descriptor": descriptor, "cancel": home},
+        request,
+        "people/method.html",
+        {"title": title, "form": form, "descriptor": descriptor, "cancel": home},
         422 if form.errors else 200,
-    )  # fmt: skip
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -166,9 +182,10 @@ def remove(request: Request, method_id: int) -> HttpResponse:
     if last:
         text += f" It is the last one: after this {method.user.name} cannot be paged at all."
     return page(
-        request, "web/confirm.html",
+        request,
+        "web/confirm.html",
         {"title": f"Remove {method_name(method)}?", "button": "Remove it", "cancel": home, "text": text},
-    )  # fmt: skip
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -204,15 +221,20 @@ def notification_rules(request: Request, user_id: int) -> HttpResponse:
             rows[rule.urgency].append((str(rule.contact_method_id), f"{rule.delay_s / 60:g}"))
     words = {"high": "High urgency: P1, P2, P3", "low": "Low urgency: P4, P5"}
     return page(
-        request, "people/rules.html",
+        request,
+        "people/rules.html",
         {
             "title": "Notification rules" if who.pk == request.user.pk else f"Notification rules of {who.name}",
-            "person": who, "methods": [(str(key), method_name(method)) for key, method in methods.items()],
-            "lists": [(urgency, words[urgency], [*[r for r in pairs if r[0]], ("", "0")]) for urgency, pairs in rows.items()],
-            "problem": problem, "cancel": home,
+            "person": who,
+            "methods": [(str(key), method_name(method)) for key, method in methods.items()],
+            "lists": [
+                (urgency, words[urgency], [*[r for r in pairs if r[0]], ("", "0")]) for urgency, pairs in rows.items()
+            ],
+            "problem": problem,
+            "cancel": home,
         },
         422 if problem else 200,
-    )  # fmt: skip
+    )
 
 
 def _seconds(minutes: str) -> int:

@@ -28,16 +28,18 @@ def teams(request: Request) -> HttpResponse:
     """All teams with their members."""
     rows = queries.teams(request.actor, request.GET.get("q", "")[:100])
     columns = [
-        ("name", lambda row: row.name), ("slug", lambda row: row.slug),
+        ("name", lambda row: row.name),
+        ("slug", lambda row: row.slug),
         ("members", lambda row: ", ".join(sorted(m.user.email for m in row.memberships.all()))),
-    ]  # fmt: skip
+    ]
     if answer := export(request, "teams", columns, rows):
         return answer
     lines = [(row, sorted((m.user for m in row.memberships.all()), key=lambda user: user.name)) for row in rows]
     return page(
-        request, "people/teams.html",
+        request,
+        "people/teams.html",
         {"title": "Teams", "lines": lines, "may_configure": may(request.actor, Deed.CONFIGURE)},
-    )  # fmt: skip
+    )
 
 
 @require_GET
@@ -47,15 +49,18 @@ def team(request: Request, team_id: int) -> HttpResponse:
     row = queries.team(request.actor, team_id)
     schedules = list(oncall.schedules(request.actor, team_ids=[row.pk]))
     return page(
-        request, "people/team.html",
+        request,
+        "people/team.html",
         {
-            "title": row.name, "team": row, "members": row.memberships.select_related("user").order_by("role", "user__name"),
+            "title": row.name,
+            "team": row,
+            "members": row.memberships.select_related("user").order_by("role", "user__name"),
             "services": catalogue.services(request.actor, team=row.slug),
             "policies": escalation.policies(request.actor, team_ids=[row.pk]),
             "on_call": oncall.everyone(now(request), [one.pk for one in schedules]) if schedules else [],
             "may_configure": may(request.actor, Deed.CONFIGURE, row.pk),
         },
-    )  # fmt: skip
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -71,25 +76,37 @@ def edit(request: Request, team_id: int = 0) -> HttpResponse:
     if request.method == "POST":
         wanted = {str(person.pk): person.email for person in people}
         roles = {
-            email: role for key, email in wanted.items() if (role := request.POST.get(f"role-{key}", "")) in ("member", "manager")
+            email: role
+            for key, email in wanted.items()
+            if (role := request.POST.get(f"role-{key}", "")) in ("member", "manager")
         }
         if form.is_valid():
             spec = TeamSpec(
-                name=form.cleaned_data["name"], slug=row.slug if row else "", description=form.cleaned_data["description"],
+                name=form.cleaned_data["name"],
+                slug=row.slug if row else "",
+                description=form.cleaned_data["description"],
                 members=roles,
-            )  # fmt: skip
+            )
             kept = attempt(form, lambda: actions.save_team(spec, actor=request.actor, id=row.pk if row else None))
             if kept:
                 return done(request, f"/people/teams/{kept.pk}/", f"{kept.name} is kept.")
     elif row:
         roles = {m.user.email: m.role for m in row.memberships.select_related("user")}
-    lines = sorted(((person, roles.get(person.email, "")) for person in people), key=lambda line: (not line[1], line[0].name))
+    lines = sorted(
+        ((person, roles.get(person.email, "")) for person in people), key=lambda line: (not line[1], line[0].name)
+    )
     return page(
-        request, "people/team_edit.html",
-        {"title": f"Edit {row.name}" if row else "New team", "form": form, "lines": lines, "team": row,
-         "cancel": f"/people/teams/{row.pk}/" if row else "/people/teams/"},
+        request,
+        "people/team_edit.html",
+        {
+            "title": f"Edit {row.name}" if row else "New team",
+            "form": form,
+            "lines": lines,
+            "team": row,
+            "cancel": f"/people/teams/{row.pk}/" if row else "/people/teams/",
+        },
         422 if form.errors else 200,
-    )  # fmt: skip
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -102,7 +119,12 @@ def delete(request: Request, team_id: int) -> HttpResponse:
         actions.delete_teams([row.pk], actor=request.actor)
         return done(request, "/people/teams/", f"{row.name} is removed.")
     return page(
-        request, "web/confirm.html",
-        {"title": f"Remove {row.name}?", "button": "Remove the team", "cancel": f"/people/teams/{row.pk}/",
-         "text": "Its people stay. A team that owns services or is paged by a policy has to lose these first."},
-    )  # fmt: skip
+        request,
+        "web/confirm.html",
+        {
+            "title": f"Remove {row.name}?",
+            "button": "Remove the team",
+            "cancel": f"/people/teams/{row.pk}/",
+            "text": "Its people stay. A team that owns services or is paged by a policy has to lose these first.",
+        },
+    )

@@ -15,9 +15,11 @@ from tocsin.web.shortcuts import Request, attempt, done, ids_of, page, signed_in
 
 DAYS = [("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "until it is revoked")]
 SCOPE_WORDS = {
-    "read": "read everything", "respond": "work on incidents, put people on call",
-    "configure": "change services, sources, schedules, policies", "admin": "change people and the organisation's settings",
-}  # fmt: skip
+    "read": "read everything",
+    "respond": "work on incidents, put people on call",
+    "configure": "change services, sources, schedules, policies",
+    "admin": "change people and the organisation's settings",
+}
 
 
 class TokenForm(forms.Form):
@@ -26,9 +28,12 @@ class TokenForm(forms.Form):
     name = forms.CharField(max_length=100, help_text="What will use it.")
     user = forms.ChoiceField(label="Acts for")
     scopes = forms.MultipleChoiceField(
-        label="May", widget=forms.CheckboxSelectMultiple, choices=[(name, f"{name}: {SCOPE_WORDS[name]}") for name in SCOPES],
-        initial=["read", "respond"], help_text="Never more than the person's role allows.",
-    )  # fmt: skip
+        label="May",
+        widget=forms.CheckboxSelectMultiple,
+        choices=[(name, f"{name}: {SCOPE_WORDS[name]}") for name in SCOPES],
+        initial=["read", "respond"],
+        help_text="Never more than the person's role allows.",
+    )
     days = forms.ChoiceField(required=False, choices=DAYS, initial="90", label="Lives for")
 
 
@@ -38,7 +43,9 @@ class TokenForm(forms.Form):
 def tokens(request: Request) -> HttpResponse:
     """The tokens there are, and a form for a new one."""
     administer = may(request.actor, Deed.ADMINISTER)
-    form = TokenForm(request.POST or None, initial={"user": request.user.pk, "scopes": ["read", "respond"], "days": "90"})
+    form = TokenForm(
+        request.POST or None, initial={"user": request.user.pk, "scopes": ["read", "respond"], "days": "90"}
+    )
     people = queries.users(request.actor, active=True) if administer else [request.user]
     cast(forms.ChoiceField, form.fields["user"]).choices = choice((one.pk, one.name) for one in people)
     made: Any = None
@@ -47,18 +54,27 @@ def tokens(request: Request) -> HttpResponse:
         made = attempt(
             form,
             lambda: actions.create_token(
-                int(data["user"]), name=data["name"], scopes=data["scopes"],
-                days=int(data["days"]) if data["days"] else None, actor=request.actor,
+                int(data["user"]),
+                name=data["name"],
+                scopes=data["scopes"],
+                days=int(data["days"]) if data["days"] else None,
+                actor=request.actor,
             ),
-        )  # fmt: skip
+        )
     return page(
-        request, "people/tokens.html",
+        request,
+        "people/tokens.html",
         {
-            "title": "API tokens", "form": form, "tokens": queries.tokens(request.actor)[:200], "now": now(request),
-            "made": made[0] if made else None, "secret": made[1] if made else "", "administer": administer,
+            "title": "API tokens",
+            "form": form,
+            "tokens": queries.tokens(request.actor)[:200],
+            "now": now(request),
+            "made": made[0] if made else None,
+            "secret": made[1] if made else "",
+            "administer": administer,
         },
         422 if form.errors else 200,
-    )  # fmt: skip
+    )
 
 
 @require_POST

@@ -39,9 +39,10 @@ class RuleForm(forms.Form):
         choices=Rule.KINDS, help_text=" ".join(f"{k.capitalize()}: {v}" for k, v in KIND_HELP.items())
     )
     condition = forms.CharField(
-        max_length=4000, widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
         help_text="CEL over signal, source and service; it is checked before it is kept.",
-    )  # fmt: skip
+    )
     service = forms.ChoiceField(required=False, label="Only for sources of")
     to_service = forms.ChoiceField(required=False, label="Route to")
     severity = forms.ChoiceField(required=False, choices=[("", "as it is"), *((s, s) for s in SEVERITIES)])
@@ -59,9 +60,12 @@ def rules(request: Request) -> HttpResponse:
     """All rules by kind, in the order in which they run."""
     rows = queries.triage_rules(request.actor)
     columns = [
-        ("name", lambda row: row.name), ("kind", lambda row: row.kind), ("position", lambda row: row.position),
-        ("condition", lambda row: row.condition), ("enabled", lambda row: row.enabled),
-    ]  # fmt: skip
+        ("name", lambda row: row.name),
+        ("kind", lambda row: row.kind),
+        ("position", lambda row: row.position),
+        ("condition", lambda row: row.condition),
+        ("enabled", lambda row: row.enabled),
+    ]
     if answer := export(request, "rules", columns, rows):
         return answer
     found = list(rows)
@@ -70,9 +74,15 @@ def rules(request: Request) -> HttpResponse:
         for kind, text in Rule.KINDS
     ]
     return page(
-        request, "triage/settings/rules.html",
-        {"title": "Triage rules", "groups": groups, "any": bool(found), "may_configure": may(request.actor, Deed.CONFIGURE)},
-    )  # fmt: skip
+        request,
+        "triage/settings/rules.html",
+        {
+            "title": "Triage rules",
+            "groups": groups,
+            "any": bool(found),
+            "may_configure": may(request.actor, Deed.CONFIGURE),
+        },
+    )
 
 
 def effect(row: Rule) -> str:
@@ -104,10 +114,14 @@ def rule(request: Request, rule_id: int = 0) -> HttpResponse:
         if kept:
             return done(request, "/settings/rules/", f"{kept.name} is kept.")
     return page(
-        request, "triage/settings/rule.html",
+        request,
+        "triage/settings/rule.html",
         {
-            "title": f"Edit {row.name}" if row else "New triage rule", "form": form, "rule": row,
-            "sample": SAMPLE_VARIABLES, "cancel": "/settings/rules/",
+            "title": f"Edit {row.name}" if row else "New triage rule",
+            "form": form,
+            "rule": row,
+            "sample": SAMPLE_VARIABLES,
+            "cancel": "/settings/rules/",
             "examples": [
                 ('signal.labels.env == "staging"', "the label env is staging"),
                 ('signal.severity == "info" && service.tier > 2', "information about services that can wait"),
@@ -116,7 +130,7 @@ def rule(request: Request, rule_id: int = 0) -> HttpResponse:
             ],
         },
         422 if form.errors else 200,
-    )  # fmt: skip
+    )
 
 
 def _rule(rule_id: int) -> Rule:
@@ -145,10 +159,15 @@ def delete_rule(request: Request, rule_id: int) -> HttpResponse:
         actions.delete_rules([row.pk], actor=request.actor)
         return done(request, "/settings/rules/", f"{row.name} is removed.")
     return page(
-        request, "web/confirm.html",
-        {"title": f"Remove {row.name}?", "text": "What it decided keeps its name.", "button": "Remove the rule",
-         "cancel": "/settings/rules/"},
-    )  # fmt: skip
+        request,
+        "web/confirm.html",
+        {
+            "title": f"Remove {row.name}?",
+            "text": "What it decided keeps its name.",
+            "button": "Remove the rule",
+            "cancel": "/settings/rules/",
+        },
+    )
 
 
 # --- maintenance windows ------------------------------------------------------------------------------------------
@@ -163,13 +182,20 @@ class WindowForm(forms.Form):
     duration_s = Minutes(label="Lasts, minutes", initial=3600)
     zone = Zone(label="Zone")
     rrule = forms.CharField(
-        required=False, max_length=500, label="Repeats", help_text="An RRULE, such as FREQ=WEEKLY;BYDAY=SU. Empty: once.",
+        required=False,
+        max_length=500,
+        label="Repeats",
+        help_text="An RRULE, such as FREQ=WEEKLY;BYDAY=SU. Empty: once.",
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
-    )  # fmt: skip
+    )
     mode = forms.ChoiceField(
-        label="Pages", initial="hold",
-        choices=[("hold", "hold them: what is still open at the end pages then"), ("drop", "drop them: they never go out")],
-    )  # fmt: skip
+        label="Pages",
+        initial="hold",
+        choices=[
+            ("hold", "hold them: what is still open at the end pages then"),
+            ("drop", "drop them: they never go out"),
+        ],
+    )
     note = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
 
 
@@ -186,16 +212,24 @@ def windows(request: Request) -> HttpResponse:
     lines = [(row, queries.window_state(row, moment), held.get(row.pk, 0)) for row in rows]
     lines.sort(key=lambda line: (not line[1].going_on, line[1].starts_at is None, line[1].starts_at or moment))
     columns = [
-        ("name", lambda row: row.name), ("services", lambda row: ", ".join(s.slug for s in row.services.all())),
-        ("starts at", lambda row: row.starts_at.isoformat()), ("minutes", lambda row: row.duration_s / 60),
-        ("repeats", lambda row: row.rrule), ("pages", lambda row: row.mode),
-    ]  # fmt: skip
+        ("name", lambda row: row.name),
+        ("services", lambda row: ", ".join(s.slug for s in row.services.all())),
+        ("starts at", lambda row: row.starts_at.isoformat()),
+        ("minutes", lambda row: row.duration_s / 60),
+        ("repeats", lambda row: row.rrule),
+        ("pages", lambda row: row.mode),
+    ]
     if answer := export(request, "maintenance", columns, rows):
         return answer
     return page(
-        request, "triage/settings/windows.html",
-        {"title": "Maintenance windows", "lines": lines, "may_configure": may(request.actor, Deed.CONFIGURE) or bool(request.actor.managed)},
-    )  # fmt: skip
+        request,
+        "triage/settings/windows.html",
+        {
+            "title": "Maintenance windows",
+            "lines": lines,
+            "may_configure": may(request.actor, Deed.CONFIGURE) or bool(request.actor.managed),
+        },
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -235,13 +269,18 @@ def window(request: Request, window_id: int = 0) -> HttpResponse:
         if kept:
             return done(request, "/settings/maintenance/", f"{kept.name} is kept.")
     return page(
-        request, "triage/settings/window.html",
+        request,
+        "triage/settings/window.html",
         {
-            "title": f"Edit {row.name}" if row else "Plan maintenance", "form": form, "window": row, "zone_names": zones(),
-            "state": queries.window_state(row, moment) if row else None, "cancel": "/settings/maintenance/",
+            "title": f"Edit {row.name}" if row else "Plan maintenance",
+            "form": form,
+            "window": row,
+            "zone_names": zones(),
+            "state": queries.window_state(row, moment) if row else None,
+            "cancel": "/settings/maintenance/",
         },
         422 if form.errors else 200,
-    )  # fmt: skip
+    )
 
 
 def _window(window_id: int) -> MaintenanceWindow:
@@ -269,10 +308,15 @@ def delete_window(request: Request, window_id: int) -> HttpResponse:
         actions.delete_windows([row.pk], actor=request.actor)
         return done(request, "/settings/maintenance/", f"{row.name} is removed.")
     return page(
-        request, "web/confirm.html",
-        {"title": f"Remove {row.name}?", "text": "What it holds may page at once.", "button": "Remove the window",
-         "cancel": "/settings/maintenance/"},
-    )  # fmt: skip
+        request,
+        "web/confirm.html",
+        {
+            "title": f"Remove {row.name}?",
+            "text": "What it holds may page at once.",
+            "button": "Remove the window",
+            "cancel": "/settings/maintenance/",
+        },
+    )
 
 
 urlpatterns: list[URLPattern] = [

@@ -1,0 +1,171 @@
+"""Signing in, and what people do with people in the browser, without script."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from tests.browser import world
+
+from tocsin.people.actions.sign_in import create_sign_in_link
+from tocsin.people.models import ApiToken, ContactMethod, Membership, Team, User
+from tocsin.people.queries import authenticate_token
+from tocsin.platform import clock
+from tocsin.platform.actor import SYSTEM
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def made() -> dict[str, Any]:
+    return world.company(clock.now())
+
+
+@pytest.fixture
+def dana(client: Client, made: dict[str, Any]) -> Client:
+    client.force_login(made["users"][0], backend=BACKEND)
+    return client
+
+
+@pytest.fixture
+def ines(made: dict[str, Any]) -> Client:
+    """A responder."""
+    client = Client()
+    client.force_login(made["users"][1], backend=BACKEND)
+    return client
+
+
+def test_sign_in_leads_back_to_what_was_asked_for(client: Client, made: dict[str, Any]) -> None:
+    asked = client.get("/people/?q=dana")
+    assert asked.status_code == 302
+    assert asked.headers["Location"].startswith("/sign-in/?next=")
+    form = {"login": made["users"][0].email, "password": "wrong"}
+    assert "not correct" in client.post("/sign-in/", form).content.decode()
+    answer = client.post("/sign-in/", form | {"password": world.PASSWORD, "next": "/people/"})
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/people/"
+    assert client.get("/people/").status_code == 200
+    client.post("/sign-out/")
+    assert client.get("/people/").status_code == 302
+
+
+def test_sign_in_never_leads_elsewhere(client: Client, made: dict[str, Any]) -> None:
+    form = {"login": made["users"][0].email, "password": world.PASSWORD, "next": "https://evil.example/"}
+    assert "evil" not in client.post("/sign-in/?next=https://evil.example/", form).headers["Location"]
+
+
+def test_one_time_link_is_used_by_the_button_only(client: Client, made: dict[str, Any]) -> None:
+    path = "/" + create_sign_in_link(made["users"][1].pk, actor=SYSTEM).split("/", 3)[3]
+    for _ in range(3):  # a scanner, a preview, the person
+        assert b"signs you in once" in client.get(path).content
+    assert client.post(path).status_code == 303
+    assert client.get("/settings/you/").context["person"] == made["users"][1]
+    again = Client().post(path)
+    assert again.status_code == 404
+    assert b"used already" in again.content
+
+
+def test_nobody_can_make_an_account_for_themselves(client: Client) -> None:
+    client.post("/account/signup/", {"email": "x@example.org", "password1": "x" * 20, "password2": "x" * 20})
+    assert not User.objects.filter(email="x@example.org").exists()
+
+
+@pytest.mark.parametrize("path", ["/account/password/reset/", "/account/login/"])
+def test_accounts_pages_wear_our_shell(client: Client, path: str) -> None:
+    page = client.get(path).content.decode()
+    assert 'class="lone"' in page
+    assert "Menu:" not in page
+
+
+def test_a_person_is_made_changed_and_switched_off(dana: Client) -> None:
+    form = {"name": "Sam Lee", "email": "sam@example.org", "zone": "Nowhere", "role": "responder", "active": "on"}
+    assert "There is no such zone" in dana.post("/people/new/", form).content.decode()
+    assert dana.post("/people/new/", form | {"zone": "Asia/Tokyo"}).status_code == 303
+    sam = User.objects.get(email="sam@example.org")
+    assert sam.contact_methods.get().channel == "email"
+    dana.post(f"/people/{sam.pk}/switch/", {"active": "off"})
+    assert sam not in [line[0] for line in dana.get("/people/").context["lines"]]
+    assert [line[0] for line in dana.get("/people/?show=out").context["lines"]] == [sam]
+    assert dana.post(f"/people/{sam.pk}/delete/").status_code == 303
+
+
+def test_people_change_themselves_but_not_their_role(ines: Client, made: dict[str, Any]) -> None:
+    me = made["users"][1]
+    page = ines.get(f"/people/{me.pk}/edit/").content.decode()
+    assert 'name="role"' not in page
+    ines.post(f"/people/{me.pk}/edit/", {"name": "Ines O.", "zone": "Asia/Tokyo", "role": "admin"})
+    me.refresh_from_db()
+    assert (me.name, me.zone, me.role) == ("Ines O.", "Asia/Tokyo", "responder")
+    assert ines.get(f"/people/{made['users'][2].pk}/edit/").status_code == 403
+    assert ines.get("/people/new/").status_code == 403
+
+
+def test_addresses_of_others_are_masked(ines: Client, made: dict[str, Any]) -> None:
+    other = made["users"][2]
+    ContactMethod.objects.filter(user=other, channel="email").update(address="private@elsewhere.example")
+    assert "private@elsewhere.example" not in ines.get(f"/people/{other.pk}/").content.decode()
+
+
+def test_contact_method_is_added_from_the_channels_descriptor(ines: Client, made: dict[str, Any]) -> None:
+    me = made["users"][1]
+    assert "channel=webhook" in ines.get(f"/people/{me.pk}/methods/add/").content.decode()
+    path = f"/people/{me.pk}/methods/add/?channel=webhook"
+    wrong = ines.post(path, {"address": "ftp://x"})
+    assert wrong.status_code == 422
+    assert "http://" in wrong.content.decode()
+    good = {"address": "https://example.org/hook", "secret": "s3cret", "config-resolved": "on"}
+    assert ines.post(path, good).status_code == 303
+    method = me.contact_methods.get(channel="webhook")
+    assert method.config["resolved"] is True
+    page = ines.get(f"/people/methods/{method.pk}/edit/").content.decode()
+    assert "s3cret" not in page
+    ines.post(f"/people/methods/{method.pk}/edit/", {"address": "https://example.org/other", "secret": ""})
+    kept = me.contact_methods.get(channel="webhook")
+    assert (kept.address, kept.secret) == ("https://example.org/other", method.secret)
+    assert ines.post(f"/people/methods/{method.pk}/delete/").status_code == 303
+
+
+def test_notification_rules_are_written_in_order(ines: Client, made: dict[str, Any]) -> None:
+    me = made["users"][1]
+    mail, pocket = me.contact_methods.get(channel="email"), me.contact_methods.get(channel="pocket")
+    path = f"/people/{me.pk}/rules/"
+    form: dict[str, Any] = {
+        "high-method": [str(mail.pk), str(pocket.pk), ""],
+        "high-delay": ["0", "1.5", "0"],
+        "low-method": [str(mail.pk)],
+        "low-delay": ["60"],
+    }
+    assert "One more line" in ines.post(path, form | {"do": "low"}).content.decode()
+    assert ines.post(path, form).status_code == 303
+    rules = me.notification_rules.order_by("urgency", "position").values_list("urgency", "delay_s", "contact_method")
+    assert list(rules) == [("high", 0, mail.pk), ("high", 90, pocket.pk), ("low", 3600, mail.pk)]
+    assert ines.post(path, form | {"high-delay": ["x", "-1", "0"]}).status_code == 422
+    assert ines.get(f"/people/{made['users'][2].pk}/rules/").status_code == 403
+
+
+def test_teams(dana: Client, made: dict[str, Any]) -> None:
+    form = {"name": "Data", "description": "", f"role-{made['users'][1].pk}": "manager"}
+    assert dana.post("/people/teams/new/", form).status_code == 303
+    team = Team.objects.get(name="Data")
+    assert Membership.objects.get(team=team).role == "manager"
+    assert "Ines Okafor" in dana.get(f"/people/teams/{team.pk}/").content.decode()
+    assert dana.post(f"/people/teams/{made['team'].pk}/delete/").status_code == 409
+    assert dana.post(f"/people/teams/{team.pk}/delete/").status_code == 303
+
+
+def test_a_token_is_shown_once_and_revoked(ines: Client, made: dict[str, Any]) -> None:
+    form = {"name": "ci", "user": made["users"][1].pk, "scopes": ["read"], "days": "30"}
+    page = ines.post("/settings/tokens/", form)
+    secret = page.context["secret"]
+    assert secret in page.content.decode()
+    assert authenticate_token(secret) is not None
+    assert secret not in ines.get("/settings/tokens/").content.decode()
+    assert ines.post("/settings/tokens/", form | {"user": made["users"][0].pk}).status_code == 422
+    ines.post("/settings/tokens/revoke/", {"id": ApiToken.objects.get().pk})
+    assert authenticate_token(secret) is None
+
+
+def test_pages_of_a_person_can_be_exported(dana: Client, made: dict[str, Any]) -> None:
+    assert dana.get(f"/people/{made['users'][0].pk}/pages/?format=csv").headers["Content-Type"].startswith("text/csv")
+    assert len(dana.get("/people/?format=json").json()["items"]) == 6
