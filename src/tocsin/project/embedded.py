@@ -123,6 +123,19 @@ def _open_the_way(path: Path) -> None:
             folder.chmod(mode | stat.S_IXOTH)
 
 
+def _command_line(pid: int) -> str:
+    """What a process was started as; empty when there is no such process."""
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            return ""
+    listed = subprocess.run(  # noqa: S603
+        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return listed.stdout
+
+
 class Embedded:
     """The server of one data folder."""
 
@@ -244,10 +257,9 @@ class Embedded:
         lines = self._pid_file()
         try:
             pid = int(lines[0])
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (IndexError, ValueError, OSError):
+        except (IndexError, ValueError):
             return None
-        return pid if str(self.folder).encode() in command else None
+        return pid if str(self.folder) in _command_line(pid) else None
 
     def evict(self, patience_s: float = 20.0) -> None:
         """Make sure that no server is left from an earlier start: wait for it, ask it, force it."""
