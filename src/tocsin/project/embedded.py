@@ -125,7 +125,7 @@ def _open_the_way(path: Path) -> None:
 
 def _command_line(pid: int) -> str:
     """What a process was started as; empty when there is no such process."""
-    if sys.platform == "linux":
+    if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:

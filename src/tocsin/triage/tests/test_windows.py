@@ -12,7 +12,7 @@ HOUR = timedelta(hours=1)
 
 
 def berlin(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=BERLIN).astimezone(UTC)  # type: ignore[misc]  # year, month ... minute
+    return datetime(*parts, tzinfo=BERLIN).astimezone(UTC)  # type: ignore[arg-type, misc]  # year, month ... minute
 
 
 def test_a_single_window_is_going_on_from_its_start_until_before_its_end() -> None:
