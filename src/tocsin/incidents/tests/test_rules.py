@@ -1,6 +1,7 @@
 """Pure rules of incidents: every transition, the matrix, the chain."""
 
 from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +21,7 @@ def incident(state: str = "triggered") -> rules.State:
     )  # fmt: skip
 
 
-VERBS = {
+VERBS: dict[str, Callable[[rules.State], rules.Skip | None]] = {
     "acknowledge": lambda i: rules.acknowledge(i, NOW, 1),
     "unacknowledge": rules.unacknowledge,
     "mitigate": lambda i: rules.mitigate(i, NOW, 1),
