@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
+from typing import Any
 
 from django.db import connection
 from psycopg import sql
@@ -65,8 +66,9 @@ def copy_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[object
         insert = sql.SQL("INSERT INTO {} ({}) VALUES {}").format(
             sql.Identifier(table), names, sql.SQL(", ").join([one] * len(rows))
         )
+        values: list[Any] = [value for row in rows for value in row]
         with connection.cursor() as cursor:
-            cursor.execute(insert, [value for row in rows for value in row])
+            cursor.execute(insert, values)
         return
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
     with connection.cursor() as cursor, cursor.copy(statement) as copy:

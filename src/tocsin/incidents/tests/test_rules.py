@@ -1,7 +1,7 @@
 """Pure rules of incidents: every transition, the matrix, the chain."""
 
-from dataclasses import replace
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
