@@ -11,6 +11,14 @@ import msgspec
 from tocsin.intake.contract import Parsed, Request, SourceKind, checked_config
 from tocsin.intake.kinds import all_kinds
 
+# bodies that are nothing a tool would send
+RAW = [
+    b"", b" ", b"\xff\xfe", b"{", b"[", b"}", b"null", b"true", b"1", b'"x"', b"[]", b"{}", b"[[]]", b"[null]", b"NaN",
+    b"[NaN]", b'{"a":Infinity}', b"[" * 100_000, b'{"a":' * 50_000, b"[" * 900 + b"]" * 900, b"\xef\xbb\xbf{}",
+    b'{"a":1}{"b":2}', b"\x00", b'{"a":"\x00"}', b'{"a":"\xc3\x28"}', b'"\\ud800"', b"1e999", b"9" * 5000,
+    b'{"payload":' + b"[" * 2000 + b"]" * 2000 + b"}", b"a=b&c=d", b"<xml/>", b"\xed\xa0\x80", b'{"a":1,"a":2}',
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Sample:

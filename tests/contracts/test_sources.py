@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.sources import Sample, plain, samples
+from tests.contracts.sources import RAW, Sample, plain, samples
 from tocsin.intake.contract import ACTIONS, KEY_LIMIT, SEVERITIES, TITLE_LIMIT, ParseError, Signal, SourceKind
 from tocsin.intake.kinds import all_kinds
 from tocsin.intake.rules import row_of
@@ -102,12 +102,6 @@ HOSTILE: list[Any] = [
     [{}],
     {"": ""}, {"\0": "\0"}, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999+00:00", "not a time", "2026-02-30",
     {"a": {"b": {"c": [1, 2, {"d": None}]}}}, "\u2028", "NaN", ["\ud800"],
-]  # fmt: skip
-RAW = [
-    b"", b" ", b"\xff\xfe", b"{", b"[", b"}", b"null", b"true", b"1", b'"x"', b"[]", b"{}", b"[[]]", b"[null]", b"NaN",
-    b"[NaN]", b'{"a":Infinity}', b"[" * 100_000, b'{"a":' * 50_000, b"[" * 900 + b"]" * 900, b"\xef\xbb\xbf{}",
-    b'{"a":1}{"b":2}', b"\x00", b'{"a":"\x00"}', b'{"a":"\xc3\x28"}', b'"\\ud800"', b"1e999", b"9" * 5000,
-    b'{"payload":' + b"[" * 2000 + b"]" * 2000 + b"}", b"a=b&c=d", b"<xml/>", b"\xed\xa0\x80", b'{"a":1,"a":2}',
 ]  # fmt: skip
 
 

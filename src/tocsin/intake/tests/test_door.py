@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from tests.contracts.sources import RAW, samples
 
 from tocsin.intake import actions
 from tocsin.intake.models import Inbox, Refusal, RefusalCount, Source, SpoolMark
@@ -245,3 +246,16 @@ def _backends() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         return int(cursor.fetchone()[0])
+
+
+def test_malformed_bodies_over_http_are_refused_and_never_break_anything(web: Web) -> None:
+    keys = {kind: source(kind)[1] for kind in {sample.kind.kind for sample in samples()}}
+    for sample in samples():
+        asked = sample.content["request"]
+        for body in [sample.body, *RAW[:: 1 if sample.path.stem.startswith("refused") else 6]]:
+            path = f"/in/{sample.kind.kind}/{keys[sample.kind.kind]}"
+            answer = web.client.request(asked["method"], path, content=body, headers=asked.get("headers", {}))
+            assert answer.status_code < 500, (sample.name, body[:60], answer.text)
+            if answer.status_code >= 400:
+                assert answer.json()
+    assert web.event(keys["pagerduty"]).status_code == 202
