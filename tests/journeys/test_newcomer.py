@@ -144,5 +144,5 @@ services:
 
 
 def _plan(product: Product, file: Path) -> list[object]:
-    changes: list[object] = product.tocsin("plan", str(file))["items"]
+    changes: list[object] = product.tocsin("plan", str(file))["changes"]
     return changes
