@@ -108,7 +108,10 @@ class Committer:
     async def start(self) -> None:
         """Open the spool, adopt what dead processes left, connect if possible, and begin."""
         if self._limit > 0:
-            self._spool = await asyncio.to_thread(Spool.create, self._folder, self.stream, self._limit)
+            try:
+                self._spool = await asyncio.to_thread(Spool.create, self._folder, self.stream, self._limit)
+            except OSError as error:
+                log.error("no spool: signals will be refused while the database is away", error=str(error))
         await self._adopt()
         try:
             await self._connect()

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import asyncpg  # type: ignore[import-untyped]
 import structlog
 
-from tocsin.intake.contract import Answer, Parsed, ParseError, Request, SourceKind
+from tocsin.intake.contract import Answer, Parsed, ParseError, Request, SourceKind, clean_text
 from tocsin.intake.contract.kind import JSON, refuse_plainly
 from tocsin.intake.door.committer import Clock, Committer, Overloaded
 from tocsin.intake.door.database import UNREACHABLE, connect
@@ -35,7 +35,6 @@ log = structlog.get_logger(__name__)
 PREFIX = "/in/"
 REFRESH_EVERY_S = 5.0
 FLUSH_EVERY_S = 1.0
-SEEN_EVERY_S = 5.0
 UNLIMITED_S = 1e-9
 
 Pairs = list[tuple[str, str]]
@@ -89,7 +88,6 @@ class Door:
         self._control: asyncpg.Connection[asyncpg.Record] | None = None
         self._control_turn = asyncio.Lock()
         self._stale = asyncio.Event()
-        self._seen: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._fixed = fixed_paths()
 
@@ -215,7 +213,6 @@ class Door:
             await self.committer.submit(rows)
         except Overloaded as overloaded:
             raise self._later(str(overloaded), kind, source, overloaded.retry_after) from overloaded
-        self._seen.add(number)
         if parsed.refused:
             self._note("malformed", parsed.answer.status, scope, path, source.id, parsed.refused, body)
         return parsed.answer
@@ -278,11 +275,12 @@ class Door:
 
     def _refusal(self, refused: _Refused, scope: Any, path: str, body: bytes) -> Answer:
         source = refused.source
+        errors = [clean_text(error) for error in refused.errors]
         if refused.reason:
-            self._note(refused.reason, refused.status, scope, path, source.id if source else None, refused.errors, body)
+            self._note(refused.reason, refused.status, scope, path, source.id if source else None, errors, body)
         kind = refused.kind or (source.kind if source else None)
         shape = kind.refuse if kind else refuse_plainly
-        return Answer(refused.status, shape(refused.status, refused.errors, refused.shape), headers=refused.headers)
+        return Answer(refused.status, shape(refused.status, errors, refused.shape), headers=refused.headers)
 
     def _note(
         self, reason: str, status: int, scope: Any, path: str, source_id: int | None, errors: list[str], body: bytes
@@ -341,32 +339,22 @@ class Door:
                 log.exception("sources could not be refreshed")
 
     async def _keep_books(self) -> None:
-        written = 0.0
         while True:
             await asyncio.sleep(FLUSH_EVERY_S)
             try:
-                if self.refusals.pending or (self._seen and time.monotonic() - written > SEEN_EVERY_S):
-                    written = time.monotonic()
-                    await self._write_books()
+                await self._write_books()
             except Unavailable as error:
                 log.debug("refusals wait for the database", error=str(error))
             except Exception:
                 log.exception("refusals could not be written")
 
     async def _write_books(self) -> None:
-        """Refusals and the moment of each source's last signal. Raises Unavailable."""
-        if not self.refusals.pending and not self._seen:
+        """Write down what was refused. Raises Unavailable."""
+        if not self.refusals.pending:
             return
         async with self._control_turn:
             try:
-                connection = await self._connection()
-                if self.refusals.pending:
-                    await self.refusals.flush(connection)
-                seen, self._seen = self._seen, set()
-                if seen:
-                    await connection.execute(
-                        "UPDATE intake_source SET last_signal_at = tocsin_now() WHERE id = ANY($1::int4[])", list(seen)
-                    )
+                await self.refusals.flush(await self._connection())
             except UNREACHABLE as error:
                 if self._control is not None:
                     self._control.terminate()

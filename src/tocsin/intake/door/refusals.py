@@ -81,8 +81,9 @@ class Refusals:
                 if kept:
                     await connection.execute(KEEP, *(list(column) for column in zip(*kept, strict=True)))
                     await connection.execute(TRIM)
-        except BaseException:
+        except BaseException as error:
             self._counts.update(counts)
-            if len(self._kept) < MOST_A_FLUSH:
+            # values that the database objects to would be objected to for ever: the counts are kept, these are not
+            if len(self._kept) < MOST_A_FLUSH and str(getattr(error, "sqlstate", ""))[:2] not in ("22", "54"):
                 self._kept.extendleft(reversed(kept))
             raise

@@ -10,7 +10,7 @@ from django.db import connection
 from tests.contracts.sources import RAW, samples
 
 from tocsin.intake import actions
-from tocsin.intake.models import Inbox, Refusal, RefusalCount, Source, SpoolMark
+from tocsin.intake.models import Inbox, Refusal, RefusalCount, SpoolMark
 from tocsin.intake.rules import row_of
 from tocsin.intake.tests.conftest import Web
 from tocsin.intake.tests.factories import source
@@ -224,12 +224,6 @@ def test_what_is_spooled_outlives_the_process(start_web: Callable[..., Web]) -> 
     assert names == ["before", *(f"away-{n}" for n in range(5)), "after"]
     assert len(list((settings.get().data_dir / "spool").glob("*.spool"))) == 1
     assert SpoolMark.objects.count() == 1
-
-
-def test_the_last_signal_of_a_source_is_noted(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, key = source()
-    web.event(key)
-    eventually(lambda: Source.objects.get(pk=made.pk).last_signal_at is not None)
 
 
 def test_pages_are_served_behind_the_door(web: Web) -> None:
