@@ -184,14 +184,15 @@ def prepare(data: Data = None) -> None:
 
     try:
         migrations.migrate()
+        with migrations.alone():  # ten nodes that start together make one administrator
+            if settings.demo:
+                from tocsin.project import demo
+
+                demo.load_if_empty()
+            user = first_run.administrator()
     except migrations.NotReady as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    if settings.demo:
-        from tocsin.project import demo
-
-        demo.load_if_empty()
-    user = first_run.administrator()
     facts = {
         "url": settings.public_url,
         "email": user.email,

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from django.core.management import call_command
@@ -37,8 +38,12 @@ def pending() -> list[str]:
     return [".".join(key) for key in _known() if key not in applied]
 
 
-def migrate(patience_s: float = 300.0) -> list[str]:
-    """Apply what is pending and return it. One node does it, the others wait for it. Raises NotReady."""
+@contextmanager
+def alone(patience_s: float = 300.0) -> Iterator[None]:
+    """Only one node of the installation is inside at a time; the others wait. Raises NotReady.
+
+    The lock belongs to this thread's connection: it is given back at the end, or by PostgreSQL when this process dies.
+    """
     connect(patience_s=60.0)
     deadline = time.monotonic() + patience_s
     with connection.cursor() as cursor:
@@ -49,15 +54,20 @@ def migrate(patience_s: float = 300.0) -> list[str]:
             if time.monotonic() > deadline:
                 raise NotReady(f"Another node has been migrating the database for {patience_s:.0f} s; look at its log.")
             time.sleep(0.1)
-        # the lock belongs to this connection: it is given back below, or by PostgreSQL when this process dies
         try:
-            todo = pending()
-            if todo:
-                _apply()
-            return todo
+            yield
         finally:
             if connection.connection is not None and not connection.connection.closed:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def migrate(patience_s: float = 300.0) -> list[str]:
+    """Apply what is pending and return it. One node does it, the others wait for it. Raises NotReady."""
+    with alone(patience_s):
+        todo = pending()
+        if todo:
+            _apply()
+        return todo
 
 
 def _apply() -> None:
