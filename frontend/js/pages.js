@@ -60,3 +60,15 @@ document.addEventListener("click", (event) => {
     if (!keys.open) keys.showModal();
   }
 });
+
+// a link on which the pointer or the focus rests is fetched ahead; sweeping over a list fetches nothing
+const REST = { pointerover: 80, focusin: 180 };
+let resting = 0;
+for (const [kind, delay] of Object.entries(REST)) {
+  document.addEventListener(kind, (event) => {
+    const link = event.target.closest?.("a[href]:not([data-sheet])");
+    clearTimeout(resting);
+    if (!link || link.origin !== location.origin || navigator.connection?.saveData) return;
+    resting = setTimeout(() => link.isConnected && link.dispatchEvent(new Event("prefetch")), delay);
+  });
+}

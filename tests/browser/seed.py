@@ -28,6 +28,9 @@ def main(much: bool) -> None:
         facts["incident"] = incidents[0].pk
         page = Page.objects.filter(incident=incidents[0], user=user).order_by("id").first()
         facts["page"] = page.pk if page else 0
+        messages = world.phone(user, [one for one in incidents if one.priority == "P1"][:4])
+        facts["rings"] = [message.incident_id for message in messages]
+        facts["link"] = next(link["href"] for link in messages[0].links if link["verb"] == "acknowledge").rpartition("/a/")[2]
     else:
         user = world.person("Dana Reyes", clock.now(), "admin")
     session = SessionStore()

@@ -166,3 +166,17 @@ def test_everything_works_without_script(product: Product, visit: Opener) -> Non
     page.get_by_role("link", name="Resolve").click()
     page.get_by_role("button", name="Resolve").click()
     expect(page.locator("#room-head")).to_contain_text("Resolved")
+
+
+def test_resting_on_a_link_fetches_it_once(product: Product, visit: Opener) -> None:
+    page = visit(product, "/incidents/")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/alerts/") else None)
+    link = page.locator(".side").get_by_role("link", name="Alerts")
+    link.hover()
+    expect(page.locator("h1")).to_have_text("Incidents")
+    page.wait_for_timeout(600)
+    assert len(asked) == 1
+    link.click()
+    expect(page.locator("h1")).to_have_text("Alerts")
+    assert len(asked) == 1

@@ -7,7 +7,9 @@ from typing import Any
 from django.db import connection
 
 from tocsin.catalogue.models import Dependency, Service
-from tocsin.delivery.models import Attempt, Delivery
+from tocsin.delivery import queries as delivery
+from tocsin.delivery.models import Attempt, Delivery, PocketMessage
+from tocsin.delivery.rules import LINK_TEXT, LINK_VERBS
 from tocsin.escalation.models import Page, Policy, PolicyStep, Run
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.models import Incident
@@ -207,3 +209,33 @@ def _pages(world: dict[str, Any], incident: Incident, now: datetime) -> None:
             Attempt.objects.create(
                 delivery=delivery, number=1, started_at=page.at, ended_at=page.at, outcome="delivered", detail="shown"
             )
+
+
+def phone(user: User, incidents_: list[Incident]) -> list[PocketMessage]:
+    """A page about each of these incidents on the person's pocket phone, with links that work."""
+    now = clock.now()
+    method = user.contact_methods.get(channel="pocket")
+    made = []
+    for incident in incidents_:
+        sent = Delivery.objects.create(
+            key=f"phone-{incident.pk}", kind="page", incident=incident, generation=incident.generation, user=user,
+            contact_method=method, channel="pocket", address=method.address, state="delivered", attempts=1,
+            created_at=now, ended_at=now,
+        )  # fmt: skip
+        links = [{"verb": "view", "text": LINK_TEXT["view"], "href": f"http://elsewhere/incidents/{incident.pk}/"}]
+        links += [
+            {
+                "verb": verb, "text": LINK_TEXT[verb],
+                "href": delivery.action_url(incident.pk, user.pk, verb, sent.pk, now + timedelta(hours=24)),
+            }
+            for verb in LINK_VERBS
+        ]  # fmt: skip
+        made.append(
+            PocketMessage.objects.create(
+                user=user, delivery=sent, incident=incident, links=links, at=now,
+                title=f"{incident.priority} {incident.service.name}: {incident.title} (INC-{incident.pk})"[:150],
+                body=f"{incident.title}\n{incident.priority} on {incident.service.name}, since 03:10 UTC.\n"
+                "You are paged because: Shop, version 1, step 1 of 2: on call in Shop primary, layer Weekly.",
+            )
+        )  # fmt: skip
+    return made

@@ -61,12 +61,13 @@ def room(request: Request, incident_id: int) -> HttpResponse:
     entries = list(rows[: ENTRIES + 1])
     older = entries[ENTRIES - 1].seq if len(entries) > ENTRIES else None
     names = _names(entries)
+    mitigated = queries.timeline(request.actor, incident_id, kinds=["mitigated"]).exists()
     pages = watching.pages_of(request.actor, incident_id, 60)
     alerts = list(triage.alerts(request.actor, incident=incident_id).order_by("state", "-last_at")[:ALERTS])
     context: dict[str, Any] = {
         "title": f"INC-{incident.pk} {incident.title}",
         "incident": incident,
-        "steps": _steps(incident),
+        "steps": _steps(incident, mitigated),
         "elapsed_to": incident.resolved_at,
         "lasted": (incident.resolved_at - incident.opened_at).total_seconds() if incident.resolved_at else 0,
         "assignees": list(incident.assignees.all()),
@@ -86,15 +87,25 @@ def room(request: Request, incident_id: int) -> HttpResponse:
     return page(request, "incidents/room.html", context)
 
 
-def _steps(incident: Incident) -> list[Step]:
+def _steps(incident: Incident, mitigated: bool) -> list[Step]:
+    """The states in their order; one that was passed over was not reached."""
     moments = {
         "triggered": incident.opened_at,
         "acknowledged": incident.acknowledged_at,
         "resolved": incident.resolved_at,
     }
     position = STEPS.index(incident.state)
+    passed = {
+        "acknowledged": incident.acknowledged_at is not None,
+        "mitigated": mitigated,
+    }
     return [
-        Step(name, index <= position, index == position, moments.get(name) if index <= position else None)
+        Step(
+            state=name,
+            reached=index == position or (index < position and passed.get(name, True)),
+            current=index == position,
+            at=moments.get(name) if index <= position else None,
+        )
         for index, name in enumerate(STEPS)
     ]
 

@@ -1,0 +1,183 @@
+"""On call, policies, services, sources, people, settings, the phone: every screen, and the ways people take through them."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Opener, Product
+from tests.browser.test_screens import axe, sticks_out
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+SCREENS = [
+    "/on-call/",
+    "/on-call/mine/",
+    "/on-call/1/",
+    "/on-call/2/?days=3&zone=Asia/Tokyo",
+    "/on-call/1/override/",
+    "/on-call/2/edit/",
+    "/policies/",
+    "/policies/1/",
+    "/policies/1/edit/",
+    "/services/",
+    "/services/1/",
+    "/services/1/edit/",
+    "/sources/",
+    "/sources/new/",
+    "/sources/new/?kind=generic",
+    "/sources/new/?kind=heartbeat",
+    "/sources/refused/",
+    "/people/",
+    "/people/2/",
+    "/people/2/pages/",
+    "/people/new/",
+    "/people/1/rules/",
+    "/people/1/methods/add/",
+    "/people/1/methods/add/?channel=webhook",
+    "/people/teams/",
+    "/people/teams/1/",
+    "/people/teams/1/edit/",
+    "/settings/",
+    "/settings/you/",
+    "/settings/tokens/",
+    "/settings/matrix/",
+    "/settings/channels/",
+    "/settings/audit/",
+    "/settings/health/",
+    "/settings/rules/",
+    "/settings/rules/new/",
+    "/settings/maintenance/",
+    "/settings/maintenance/new/",
+    "/welcome/",
+    "/pocket/",
+    "/messages/",
+    "/messages/1/",
+    "/account/password/change/",
+    "/account/2fa/",
+]
+BARE = [
+    "/on-call/",
+    "/policies/",
+    "/services/",
+    "/sources/",
+    "/sources/new/",
+    "/people/teams/",
+    "/welcome/",
+    "/pocket/",
+    "/messages/",
+    "/settings/rules/",
+    "/settings/maintenance/",
+    "/settings/audit/",
+]
+TEACH = {"/on-call/", "/policies/", "/services/", "/sources/", "/settings/rules/", "/settings/maintenance/"}
+
+
+@pytest.mark.parametrize("path", SCREENS)
+def test_screen_fits_and_is_accessible(product: Product, visit: Opener, path: str) -> None:
+    page = visit(product, path, 1440, "light")
+    assert sticks_out(page) == []
+    assert axe(page) == []
+    for width in (768, 320):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert sticks_out(page) == [], f"{width} px"
+    page.emulate_media(color_scheme="dark")
+    assert axe(page) == [], "320 px, dark"
+
+
+@pytest.mark.parametrize("path", BARE)
+def test_empty_screen_teaches_the_next_step(bare: Product, visit: Opener, path: str) -> None:
+    page = visit(bare, path, 320, "dark")
+    assert sticks_out(page) == []
+    assert axe(page) == []
+    if path in TEACH:
+        assert page.locator(".empty .btn").count() == 1
+
+
+def test_sign_in_and_one_time_link_fit(product: Product, visit: Opener) -> None:
+    for path in ("/sign-in/", "/sign-in/link/nothing/", "/account/password/reset/", "/a/nothing"):
+        page = visit(product, "/settings/", 320, "dark", script=False)
+        page.context.clear_cookies()
+        page.goto(product.url + path)
+        assert page.locator("h1").count() == 1
+
+
+def test_the_phone_acknowledges_by_clicking_only(product: Product, visit: Opener) -> None:
+    page = visit(product, "/pocket/", 320)
+    number = product.facts["rings"][1]
+    note = page.locator(".pocket-note", has_text=re.compile(rf"INC-{number}\)"))
+    button = note.get_by_role("button", name="Acknowledge")
+    box = button.bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
+    button.click()
+    expect(page.locator("#main")).to_contain_text("Thank you, Dana Reyes")
+    expect(note.get_by_role("button", name="Acknowledge")).to_have_count(0)
+    expect(note).to_contain_text("Acknowledged")
+
+
+def test_the_action_page_needs_no_script_no_sign_in_and_one_thumb(product: Product, visit: Opener) -> None:
+    page = visit(product, "/settings/", 320, "dark", script=False)
+    page.context.clear_cookies()
+    page.goto(f"{product.url}/a/{product.facts['link']}")
+    button = page.get_by_role("button", name=f"Acknowledge INC-{product.facts['rings'][0]}")
+    box = button.bounding_box()
+    assert box is not None
+    assert box["height"] >= 56
+    assert box["y"] + box["height"] < 640, "without scrolling"
+    button.click()
+    expect(page.get_by_role("status")).to_contain_text("Thank you, Dana Reyes")
+    page.goto(f"{product.url}/a/{product.facts['link']}")
+    expect(page.get_by_role("status")).to_contain_text("acknowledged already by Dana Reyes")
+
+
+def test_the_simulator_answers_as_the_question_changes(product: Product, visit: Opener) -> None:
+    page = visit(product, "/policies/1/")
+    page.get_by_label("It begins").fill("2026-11-29T03:10")
+    page.get_by_label("And").select_option("2")
+    expect(page.locator(".sim-lines")).to_contain_text("acknowledged it")
+    assert "at=2026-11-29T03%3A10" in page.url, "the question is in the address"
+    page.get_by_label("And").select_option("")
+    expect(page.locator(".sim-lines")).to_contain_text("so the fallback")
+
+
+def test_a_source_is_made_and_its_key_revealed_by_keyboard(product: Product, visit: Opener) -> None:
+    page = visit(product, "/sources/new/")
+    page.get_by_role("link", name=re.compile("PagerDuty")).press("Enter")
+    page.get_by_label("Service").select_option("search")
+    page.get_by_label("Name").fill("Old pager")
+    page.get_by_role("button", name="Make the source").press("Enter")
+    expect(page.locator("h1")).to_have_text("Old pager")
+    key = page.locator(".reveal code")
+    expect(key).to_be_hidden()
+    page.locator(".reveal summary").press("Enter")
+    expect(key).to_be_visible()
+    shown = key.inner_text()
+    assert re.fullmatch(r"[0-9A-Za-z]{32}", shown)
+    expect(page.locator(".guide")).to_contain_text(shown)
+    page.get_by_role("button", name="Send a test signal").click()
+    expect(page.locator("#main")).to_contain_text("A test signal is on its way")
+
+
+def test_an_override_is_added_in_a_dialog(product: Product, visit: Opener) -> None:
+    page = visit(product, "/on-call/1/")
+    page.get_by_role("link", name="Override", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Who is on call instead").select_option(label="Priya Raman")
+    dialog.get_by_label("Reason").fill("Swap with Dana")
+    dialog.get_by_role("button", name="Put on call").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#main")).to_contain_text("Swap with Dana")
+    expect(page.locator(".now-on")).to_contain_text("Priya Raman")
+
+
+def test_a_policy_grows_without_script(product: Product, visit: Opener) -> None:
+    page = visit(product, "/policies/new/", 768, script=False)
+    page.get_by_label("Name").fill("Grown")
+    page.get_by_label("Target of step 1").first.select_option(label="Team Shop")
+    page.get_by_role("button", name="Add a step").click()
+    assert page.get_by_label("Name").input_value() == "Grown"
+    page.get_by_label("Target of step 2").first.select_option(label="Tom Åberg")
+    page.get_by_role("button", name="Keep the policy").click()
+    assert page.locator("h1").inner_text() == "Grown"
+    assert "After 5 minutes without an answer page Tom Åberg." in page.locator(".saying").inner_text()
