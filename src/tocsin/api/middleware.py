@@ -96,7 +96,12 @@ class ApiMiddleware:
     def _claim(self, owner: str, key: str, digest: str) -> int | None:
         """The row to fill, or None when the key was used. Waits for a request with the same key that is under way."""
         with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM api_idempotency_key WHERE created_at < %s", [clock.now() - KEEP])
+            # a few of those that are over, and never one that somebody else is at: this must not wait for anybody
+            cursor.execute(
+                "DELETE FROM api_idempotency_key WHERE id IN (SELECT id FROM api_idempotency_key"
+                " WHERE created_at < %s ORDER BY created_at LIMIT 100 FOR UPDATE SKIP LOCKED)",
+                [clock.now() - KEEP],
+            )
             cursor.execute(
                 "INSERT INTO api_idempotency_key (owner, key, request_digest, status, content_type, body, created_at)"
                 " VALUES (%s, %s, %s, 0, '', '', tocsin_now()) ON CONFLICT (owner, key) DO NOTHING RETURNING id",

@@ -44,8 +44,9 @@ Every error has one shape, whatever it is about:
 
 ## Lists
 
-A list answers `{{"items": [...], "next": "..."}}`. Give `next` as `cursor` to get more; it is `null` at the end. `limit`
-is 1 to 500, 100 when not given. Cursors hold the last item seen, so nothing is told twice while things come and go.
+A list answers `{{"items": [...], "next": "..."}}`. Give `next` as `cursor` to get more; it is `null` at the end.
+`limit` is 1 to 500, 100 when not given. Cursors hold the last item seen, so nothing is told twice while
+things come and go.
 
 ## Repeating safely
 

@@ -1,12 +1,25 @@
 """Bodies of requests: what is not known is refused, never ignored."""
 
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args
+from datetime import datetime
+from typing import Annotated, Any, get_args
 
 from ninja import Schema
-from pydantic import ConfigDict
+from pydantic import AfterValidator, AwareDatetime, ConfigDict
 
 from tocsin.platform.errors import NotFound
+
+
+def _thinkable(moment: datetime) -> datetime:
+    """Years that survive every change of zone and that PostgreSQL and Python both know."""
+    if not 1970 <= moment.year <= 9000:
+        raise ValueError("a year from 1970 to 9000")
+    return moment
+
+
+# a moment without its offset would mean something else in every zone
+Moment = Annotated[AwareDatetime, AfterValidator(_thinkable)]
+LocalMoment = Annotated[datetime, AfterValidator(_thinkable)]
 
 
 class Strict(Schema):

@@ -8,7 +8,7 @@ from ninja import Body, Query, Router, Schema, Status
 
 from tocsin.api.auth import asker
 from tocsin.api.paging import Paging, page
-from tocsin.api.schema import Count, Strict, removed, strict
+from tocsin.api.schema import Count, Moment, Strict, removed, strict
 from tocsin.catalogue import actions, queries
 from tocsin.catalogue.models import Change, Service
 from tocsin.catalogue.rules import ChangeSpec, ServiceSpec
@@ -72,7 +72,7 @@ class ChangeIn(Strict):
 
     service: str = ""
     summary: str
-    at: datetime | None = None  # empty: now
+    at: Moment | None = None  # empty: now
     origin: str = ""
     links: list[Any] = []
     details: Any = None
@@ -169,8 +169,8 @@ def list_changes(
     request: HttpRequest,
     paging: Query[Paging],
     service: str = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
 ) -> dict[str, Any]:
     """Changes, newest first."""
     actor = asker(request)

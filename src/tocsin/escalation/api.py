@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tocsin.api.auth import asker
 from tocsin.api.paging import Paging, page
-from tocsin.api.schema import Count, Strict, removed, strict
+from tocsin.api.schema import Count, Moment, Strict, removed, strict
 from tocsin.catalogue import queries as catalogue
 from tocsin.escalation import actions, queries
 from tocsin.escalation.models import Page, Policy, Run
@@ -58,7 +58,7 @@ class SimulateIn(Strict):
     service: str = ""
     policy: str = ""
     priority: str = "P1"
-    at: datetime | None = None  # empty: now
+    at: Moment | None = None  # empty: now
     for_s: int = Field(3600, description="How long to look ahead, seconds.")
 
 

@@ -9,7 +9,7 @@ from ninja import Query, Router, Schema, Status
 
 from tocsin.api.auth import asker
 from tocsin.api.paging import Paging, page
-from tocsin.api.schema import Strict
+from tocsin.api.schema import Moment, Strict
 from tocsin.catalogue import queries as catalogue
 from tocsin.incidents import actions, queries
 from tocsin.incidents.actions import Done
@@ -90,8 +90,8 @@ class Filters(Strict):
     team: list[str] = []
     assignee: str = ""
     q: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     sort: Literal["newest", "oldest", "priority", "updated"] = "newest"
     limit: int = 100
     cursor: str = ""
@@ -112,7 +112,7 @@ class VerbIn(Strict):
 
     reason: str | None = None
     note: str | None = None
-    until: datetime | None = None
+    until: Moment | None = None
     users: list[str] | None = None
     text: str | None = None
     title: str | None = None

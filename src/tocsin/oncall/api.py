@@ -9,13 +9,12 @@ from pydantic import Field
 
 from tocsin.api.auth import asker
 from tocsin.api.paging import Paging, page
-from tocsin.api.schema import Count, Strict, removed, strict
+from tocsin.api.schema import Count, LocalMoment, Moment, Strict, removed, strict
 from tocsin.oncall import actions, queries
 from tocsin.oncall.models import Override, Schedule
 from tocsin.oncall.rules import ScheduleSpec, Shift
 from tocsin.people import queries as people
 from tocsin.platform import clock
-from tocsin.platform.errors import Invalid
 
 router = Router(tags=["on call"])
 strict(ScheduleSpec)
@@ -96,8 +95,8 @@ class OverrideIn(Strict):
     """This person instead of whoever the layers name."""
 
     user: str
-    from_: datetime = Field(alias="from")
-    to: datetime
+    from_: LocalMoment = Field(alias="from")
+    to: LocalMoment
     reason: str = ""
 
 
@@ -161,13 +160,6 @@ def override_json(row: Override) -> dict[str, Any]:
     }
 
 
-def moment_of(at: datetime, field: str = "at") -> datetime:
-    """A moment that has its offset; otherwise it would mean something else in every zone. Raises Invalid."""
-    if at.tzinfo is None:
-        raise Invalid("Which moment is meant?", {field: "a moment with its offset, such as 2026-01-31T09:00:00+01:00"})
-    return at
-
-
 @router.get("/schedules", response=ScheduleList)
 def list_schedules(request: HttpRequest, paging: Query[Paging], q: str = "", team: str = "") -> dict[str, Any]:
     """Schedules by name."""
@@ -204,21 +196,21 @@ def delete_schedule(request: HttpRequest, ref: str) -> dict[str, int]:
 
 
 @router.get("/schedules/{ref}/who", response=WhoOut, by_alias=True)
-def who_is_on_call(request: HttpRequest, ref: str, at: datetime | None = None) -> dict[str, Any]:
+def who_is_on_call(request: HttpRequest, ref: str, at: Moment | None = None) -> dict[str, Any]:
     """Who is on call at a moment (now when not given). An empty list is a gap: nobody."""
     row = queries.schedule(asker(request), ref)
-    moment = moment_of(at) if at else clock.now()
+    moment = at or clock.now()
     return {"at": moment, "schedule": row.name, "oncall": shifts_json(queries.who(row.pk, moment))}
 
 
 @router.get("/schedules/{ref}/shifts", response=FinalOut, by_alias=True)
 def list_shifts(
-    request: HttpRequest, ref: str, since: datetime | None = None, until: datetime | None = None
+    request: HttpRequest, ref: str, since: Moment | None = None, until: Moment | None = None
 ) -> dict[str, Any]:
     """The final schedule: who is on call from `since` (now) to `until` (14 days later), and when nobody is."""
     row = queries.schedule(asker(request), ref)
-    start = moment_of(since, "since") if since else clock.now()
-    end = moment_of(until, "until") if until else start + timedelta(days=14)
+    start = since or clock.now()
+    end = until or start + timedelta(days=14)
     gaps = [{"from_": a, "to": b} for a, b in queries.gaps(row.pk, start, end)]
     shifts = shifts_json(queries.final(row.pk, start, end))
     return {"schedule": row.slug, "since": start, "until": end, "items": shifts, "gaps": gaps}
@@ -226,12 +218,12 @@ def list_shifts(
 
 @router.get("/schedules/{ref}/overrides", response=OverrideList, by_alias=True)
 def list_overrides(
-    request: HttpRequest, ref: str, since: datetime | None = None, until: datetime | None = None
+    request: HttpRequest, ref: str, since: Moment | None = None, until: Moment | None = None
 ) -> dict[str, Any]:
     """Overrides that touch `since` (now) to `until` (a year later)."""
     row = queries.schedule(asker(request), ref)
-    start = moment_of(since, "since") if since else clock.now()
-    end = moment_of(until, "until") if until else start + timedelta(days=366)
+    start = since or clock.now()
+    end = until or start + timedelta(days=366)
     found = queries.overrides(row.pk, start, end).select_related("schedule", "user", "created_by")
     return {"items": [override_json(one) for one in found]}
 
@@ -253,10 +245,10 @@ def delete_override(request: HttpRequest, override_id: int) -> dict[str, int]:
 
 
 @router.get("/on-call", response=list[WhoOut], by_alias=True)
-def everyone_on_call(request: HttpRequest, at: datetime | None = None) -> list[dict[str, Any]]:
+def everyone_on_call(request: HttpRequest, at: Moment | None = None) -> list[dict[str, Any]]:
     """Who is on call in every schedule."""
     rows = list(queries.schedules(asker(request)))
-    moment = moment_of(at) if at else clock.now()
+    moment = at or clock.now()
     lines = {line.schedule.id: line for line in queries.everyone(moment)}
     found = []
     for row in rows:

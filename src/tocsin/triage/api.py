@@ -8,7 +8,7 @@ from ninja import Body, Query, Router, Schema, Status
 
 from tocsin.api.auth import asker
 from tocsin.api.paging import Paging, page
-from tocsin.api.schema import Count, Strict, removed, strict
+from tocsin.api.schema import Count, Moment, Strict, removed, strict
 from tocsin.catalogue import queries as catalogue
 from tocsin.platform import clock
 from tocsin.platform.errors import NotFound
@@ -120,7 +120,7 @@ class AlertFilters(Strict):
     incident: int | None = None
     quiet: bool | None = None
     q: str = ""
-    since: datetime | None = None
+    since: Moment | None = None
     limit: int = 100
     cursor: str = ""
 

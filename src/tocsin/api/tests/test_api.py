@@ -2,18 +2,20 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from tocsin.api import limits, middleware
 from tocsin.api.main import api
 from tocsin.api.models import IdempotencyKey
-from tocsin.catalogue.models import Service
-from tocsin.people.tests.named import Named
+from tocsin.catalogue.models import Change, Service
+from tocsin.people.tests.named import Named, named_people
 from tocsin.platform import clock
 
 pytestmark = pytest.mark.django_db
@@ -296,3 +298,48 @@ def test_people_and_catalogue_over_http(people: Named, call_as: CallAs) -> None:
     token = alice("POST", "/tokens", {"name": "ci", "scopes": ["read"], "days": 3}).json()
     assert alice("GET", "/tokens").json()["items"][0]["prefix"] == token["token"][:12]
     assert alice("DELETE", f"/tokens/{token['id']}").json() == {"count": 1}
+
+
+def test_a_list_takes_the_same_few_queries_however_long(
+    people: Named, call_as: CallAs, django_assert_max_num_queries: Any
+) -> None:
+    alice = call_as(people.alice)
+    for number in range(12):
+        alice(
+            "POST", "/users", {"email": f"p{number}@example.org", "name": f"P {number}", "manager": "bob@example.org"}
+        )
+        alice("POST", "/teams", {"name": f"Team {number}", "members": {"bob@example.org": "member"}})
+        alice("POST", "/services", {"name": f"Service {number}", "team": "core"})
+        alice("POST", "/incidents", {"title": "Down", "service": f"service-{number}"})
+        steps = [{"targets": ["user:bob@example.org"]}]
+        alice("POST", "/policies", {"name": f"Policy {number}", "team": "core", "steps": steps})
+        layer = {"name": "L", "anchor": "2026-01-05T09:00:00", "members": ["bob@example.org"]}
+        alice("POST", "/schedules", {"name": f"Schedule {number}", "team": "core", "layers": [layer]})
+    for path in ("/users", "/teams", "/services", "/incidents", "/schedules", "/policies", "/changes", "/tokens"):
+        alice("GET", path)  # what is looked up once a minute is looked up now
+        with django_assert_max_num_queries(12):
+            answer = alice("GET", path)
+        assert answer.status_code == 200
+        assert path in ("/tokens", "/changes") or len(answer.json()["items"]) >= 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_requests_with_one_key_at_once_act_once(transactional_db: None, call_as: CallAs) -> None:
+    people = named_people()
+    alice = call_as(people.alice)
+    answers: list[Any] = []
+
+    def ask() -> None:
+        try:
+            answers.append(alice("POST", "/changes", {"summary": "Deploy"}, Idempotency_Key="same"))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [201] * 4
+    assert Change.objects.count() == 1
+    assert sum("Idempotent-Replayed" in answer for answer in answers) == 3
