@@ -5,8 +5,9 @@ Pure: plain values in, plain values out.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -256,7 +257,7 @@ def pages_loudly(priority: str) -> bool:
 # --- timeline -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """One thing that happened to an incident, chained to the one before."""
 
@@ -280,12 +281,18 @@ def canonical(data: object) -> str:
     return _canonical.encode(data).decode()
 
 
+@lru_cache(maxsize=256)
+def _moment(at: datetime) -> str:
+    """The one way to write a moment; thousands of entries of a storm share theirs."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def entry_hash(entry: Entry) -> str:
     """SHA-256, hex, over the previous entry's hash, a line of canonical JSON for who and when, and one for what."""
     facts = [
         entry.incident_id,
         entry.seq,
-        entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        _moment(entry.at),
         entry.kind,
         entry.actor_kind,
         entry.actor_id,
@@ -302,8 +309,8 @@ def chained(
     data: Mapping[str, object],
 ) -> Entry:
     """The next entry of an incident's timeline; moves the incident's ``seq`` and ``head``."""
-    draft = Entry(incident.id, incident.seq + 1, at, kind, actor[0], actor[1], actor[2], data, incident.head)
-    entry = replace(draft, hash=entry_hash(draft))
+    entry = Entry(incident.id, incident.seq + 1, at, kind, actor[0], actor[1], actor[2], data, incident.head)
+    entry.hash = entry_hash(entry)
     incident.seq = entry.seq
     incident.head = entry.hash
     return entry

@@ -72,6 +72,7 @@ class _Batch:
 
     book: Book
     resolve: rules.Resolve
+    plans: dict[tuple[int, rules.RunState], rules.Plan] = field(default_factory=dict)
     pages: list[tuple[rules.PlannedPage, _Run | None, incident_rules.State, rules.RunState]] = field(
         default_factory=list
     )
@@ -237,7 +238,10 @@ def _advance(run: _Run, state: incident_rules.State, batch: _Batch) -> None:
     """Plan the step that is due; a step that reached nobody is followed by the next one at once."""
     book, at = batch.book, rules.RunState(run.step, run.loop)
     while True:
-        plan = rules.plan(run.snapshot, at, batch.resolve, book.now)
+        # runs of one policy that are due together have the same plan: nobody else is on call within one moment
+        planned = (id(run.snapshot), at)
+        plan = batch.plans.get(planned) or rules.plan(run.snapshot, at, batch.resolve, book.now)
+        batch.plans[planned] = plan
         batch.pages.extend((page, run, state, at) for page in plan.pages)
         data = {
             "run": run.id,
@@ -267,14 +271,16 @@ def _write_pages(batch: _Batch) -> None:
     people_paged = {page.user_id for page, *_ in batch.pages if page.user_id is not None}
     notify = queries.remembered_notify_rules(people_paged, batch.book.config)
     rows, outbox, unreached = [], [], []
+    ways: dict[tuple[int, rules.Urgency], rules.Notified] = {}
+    reasons: dict[tuple[int, rules.Urgency], str] = {}
     for key, (page, run, state, at) in zip(
         bulk.pooled_ids("escalation_page", len(batch.pages)), batch.pages, strict=True
     ):
         urgency = rules.page_urgency(state.priority)
-        reason = page.reason.to_json()
+        way = None
         if page.user_id is not None:
-            way = rules.notifications(notify.get(page.user_id, ()), urgency)
-            reason["notes"] = list(way.notes)
+            way = ways.get((page.user_id, urgency)) or rules.notifications(notify.get(page.user_id, ()), urgency)
+            ways[page.user_id, urgency] = way
             first = at == rules.RunState()
             # pages of a run are fenced by its generation; a page by hand goes out whatever becomes of the incident
             generation = state.generation if run is not None else None
@@ -297,10 +303,13 @@ def _write_pages(batch: _Batch) -> None:
             ]
             if not way.deliveries:
                 unreached.append(key)
+        if (id(page), urgency) not in reasons:
+            notes = {"notes": list(way.notes)} if way is not None else {}
+            reasons[id(page), urgency] = _text(page.reason.to_json() | notes)
         run_id = run.id if run is not None else None
         rows.append(
-            (key, state.id, run_id, state.generation, page.user_id, at.step, at.loop, urgency, now, _text(reason),
-             "")
+            (key, state.id, run_id, state.generation, page.user_id, at.step, at.loop, urgency, now,
+             reasons[id(page), urgency], "")
         )  # fmt: skip
     bulk.copy_rows("escalation_page", _PAGE, rows)
     if outbox:

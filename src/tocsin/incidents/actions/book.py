@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 
 from django.db import connection, transaction
 
@@ -31,6 +32,10 @@ _UPDATE = {
 _ENTRY = [
     "incident_id", "seq", "at", "kind", "actor_kind", "actor_id", "actor_name", "data", "previous", "hash",
 ]  # fmt: skip
+
+_whole = attrgetter(*_COLUMNS)
+_changed = attrgetter(*_UPDATE)
+_fixed = attrgetter(*_ENTRY[:7])
 
 
 class Book:
@@ -90,16 +95,15 @@ class Book:
         bulk.update_rows(
             TABLE,
             _UPDATE,
-            [[getattr(state, name) for name in _UPDATE] for state in touched if state.id not in new],
+            [_changed(state) for state in touched if state.id not in new],
         )
         if new:
-            rows = [[getattr(state, name) for name in _COLUMNS] for state in touched if state.id in new]
-            bulk.copy_rows(TABLE, _COLUMNS, rows)
+            bulk.copy_rows(TABLE, _COLUMNS, [_whole(state) for state in touched if state.id in new])
         if entries:
             bulk.copy_rows(
                 "incidents_timeline_entry",
                 _ENTRY,
-                [[*(getattr(e, n) for n in _ENTRY[:7]), rules.canonical(e.data), e.previous, e.hash] for e in entries],
+                [(*_fixed(entry), rules.canonical(entry.data), entry.previous, entry.hash) for entry in entries],
             )
         events.changed("incident", {state.id: state.version for state in touched})
 

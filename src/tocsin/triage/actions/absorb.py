@@ -6,7 +6,6 @@ reaches for the same rows waits and then finds them gone: order holds even while
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -37,22 +36,15 @@ _SIGNAL = [
 ]  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Taken:
-    signal: rules.Signal
-    text: str  # the data column as it came, so that it is not encoded again
-
-
 def absorb(limit: int = 2_000, buckets: Sequence[int] | None = None) -> int:
     """Decide up to ``limit`` signals of these buckets (all when None). Returns how many there were.
 
     Runs in the name of the sources; raises only when the database does, and then nothing has happened.
     """
     with use_book() as book:
-        taken = _take(limit, buckets)
-        if not taken:
+        signals = _take(limit, buckets)
+        if not signals:
             return 0
-        signals = [item.signal for item in taken]
         sources = worlds.sources({signal.source_id for signal in signals}, book.config)
         keys = list({(s.source_id, s.dedup_key): None for s in signals})
         latest = worlds.latest_alerts(keys)
@@ -77,23 +69,23 @@ def absorb(limit: int = 2_000, buckets: Sequence[int] | None = None) -> int:
             decisions.append(decision)
             if decision.alert_id is not None and decision.alert_id not in everything:
                 everything[decision.alert_id] = world.alerts[signal.source_id, signal.dedup_key]
-        with bulk.pipelined(len(taken)):
+        with bulk.pipelined(len(signals)):
             worlds.write_alerts(everything.values())
-            _write_signals(taken, decisions, book.now)
+            _write_signals(signals, decisions, book.now)
             _follow_up(signals, decisions)
             desk.publish()
             events.changed("alert", {0: 0})
             book.flush()
-        return len(taken)
+        return len(signals)
 
 
-def _take(limit: int, buckets: Sequence[int] | None) -> list[_Taken]:
+def _take(limit: int, buckets: Sequence[int] | None) -> list[rules.Signal]:
     values: list[Any] = [limit] if buckets is None else [list(buckets), limit]
     with connection.cursor() as cursor:
         cursor.execute(_TAKE.format(where="" if buckets is None else "WHERE bucket = ANY(%s)"), values)
         rows = sorted(cursor.fetchall())
     return [
-        _Taken(rules.Signal(key, source, action, dedup, severity, title, msgspec.json.decode(text), occurred, at), text)
+        rules.Signal(key, source, action, dedup, severity, title, msgspec.json.decode(text), occurred, at, text)
         for key, source, action, dedup, severity, title, text, occurred, at in rows
     ]
 
@@ -130,17 +122,16 @@ def _decide(signal: rules.Signal, world: rules.World) -> rules.Decision:
         return rules.decide(signal, plain)
 
 
-def _write_signals(taken: Sequence[_Taken], decisions: Sequence[rules.Decision], now: datetime) -> None:
+def _write_signals(signals: Sequence[rules.Signal], decisions: Sequence[rules.Decision], now: datetime) -> None:
     bulk.copy_rows(
         "triage_signal",
         _SIGNAL,
         [
             (
-                s.id, s.source_id, s.action, s.dedup_key, s.severity, s.title, item.text, s.occurred_at, s.received_at,
+                s.id, s.source_id, s.action, s.dedup_key, s.severity, s.title, s.text, s.occurred_at, s.received_at,
                 now, d.outcome.value, d.rule[:120], d.reason, d.service_id, d.alert_id, d.incident_id,
             )
-            for item, d in zip(taken, decisions, strict=True)
-            for s in [item.signal]
+            for s, d in zip(signals, decisions, strict=True)
         ],
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from django.db import connection
 from django.db.models import Q
 
@@ -67,9 +68,10 @@ def release(limit: int = 1_000) -> int:
                 dedup_key=alert.dedup_key,
                 severity=alert.severity,
                 title=alert.title,
-                data=alert.data,
+                data=msgspec.json.decode(alert.data),
                 occurred_at=None,
                 received_at=book.now,
+                text=alert.data,
             )
             alert.held_by_id = alert.flapping_until = None
             alert.flips = []

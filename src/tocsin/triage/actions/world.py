@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -23,7 +24,9 @@ _UPDATE = {
     "count": "int", "suppressed_by": "text", "held_by_id": "int", "flapping_until": "timestamptz", "flips": "jsonb",
     "last_at": "timestamptz", "resolved_at": "timestamptz", "expires_at": "timestamptz", "last_signal_id": "bigint",
 }  # fmt: skip
-_JSON = {"data", "flips"}
+_INSERT = attrgetter(*ALERT)
+_CHANGE = attrgetter(*_UPDATE)
+_FLIPS = ALERT.index("flips"), list(_UPDATE).index("flips")
 
 
 def _rows(sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -119,7 +122,8 @@ def _alerts(rest: str, values: Sequence[Any]) -> dict[tuple[int, str], rules.Ale
     columns = ", ".join(f"a.{name}" for name in ALERT)
     found = {}
     for row in _rows(f"SELECT {columns} FROM triage_alert a {rest}", values):  # noqa: S608 - constants only
-        alert = rules.Alert(**{name: _json(v) if name in _JSON else v for name, v in zip(ALERT, row, strict=True)})
+        alert = rules.Alert(**dict(zip(ALERT, row, strict=True)))
+        alert.flips = _json(alert.flips)
         found[alert.source_id, alert.dedup_key] = alert
     return found
 
@@ -130,17 +134,16 @@ def _json(value: object) -> Any:
 
 def write_alerts(alerts: Iterable[rules.Alert]) -> None:
     """Insert the new alerts and update the changed ones."""
-    everything = list(alerts)
-
-    def value(alert: rules.Alert, name: str) -> object:
-        found = getattr(alert, name)
-        return msgspec.json.encode(found).decode() if name in _JSON else found
-
-    new = [alert for alert in everything if alert.new]
-    if new:
-        bulk.copy_rows("triage_alert", ALERT, [[value(alert, name) for name in ALERT] for alert in new])
-    changed = [alert for alert in everything if alert.dirty and not alert.new]
-    bulk.update_rows("triage_alert", _UPDATE, [[value(alert, name) for name in _UPDATE] for alert in changed])
+    new: list[list[object]] = []
+    changed: list[list[object]] = []
+    for alert in alerts:
+        if not (alert.new or alert.dirty):
+            continue
+        row, flips = (list(_INSERT(alert)), _FLIPS[0]) if alert.new else (list(_CHANGE(alert)), _FLIPS[1])
+        row[flips] = msgspec.json.encode(alert.flips).decode()
+        (new if alert.new else changed).append(row)
+    bulk.copy_rows("triage_alert", ALERT, new)
+    bulk.update_rows("triage_alert", _UPDATE, changed)
 
 
 def id_giver(count: int) -> Callable[[], int]:

@@ -45,7 +45,7 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class Signal:
-    """A signal as it lies in the inbox; ``data`` is the rest of intake.contract.Signal."""
+    """A signal as it lies in the inbox; ``data`` is the rest of intake.contract.Signal, ``text`` the same as JSON."""
 
     id: int
     source_id: int
@@ -56,6 +56,7 @@ class Signal:
     data: Mapping[str, Any]
     occurred_at: datetime | None
     received_at: datetime
+    text: str = "{}"
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -65,7 +66,10 @@ class Signal:
 
 @dataclass(slots=True)
 class Alert:
-    """An alert as the rules see it; ``new`` until it is in the database, ``dirty`` when it must be written."""
+    """An alert as the rules see it; ``new`` until it is in the database, ``dirty`` when it must be written.
+
+    ``data`` is what its latest signal said, as JSON text: it is handed on, not looked into.
+    """
 
     id: int
     source_id: int
@@ -73,7 +77,7 @@ class Alert:
     dedup_key: str
     severity: str
     title: str
-    data: Mapping[str, Any]
+    data: str
     first_at: datetime
     last_at: datetime
     first_signal_id: int
@@ -297,7 +301,7 @@ def _trigger(signal: Signal, source: Source, world: World) -> Decision:
         dedup_key=signal.dedup_key,
         severity=assessment.severity,
         title=signal.title,
-        data=signal.data,
+        data=signal.text,
         first_at=signal.received_at,
         last_at=signal.received_at,
         first_signal_id=signal.id,
@@ -321,10 +325,12 @@ def admit(
 ) -> Decision:
     """Whether an open alert without an incident may page, and for which incident."""
     where = {"service_id": service.id, "alert_id": alert.id}
-    source = world.sources[alert.source_id]
-    variables = variables_of(signal, source, service, assessment.severity)
+    variables = None
     for rule in world.rules:
-        if rule.kind == "suppress" and rule.service_id in (None, service.id) and rule.holds(variables):
+        if rule.kind != "suppress" or rule.service_id not in (None, service.id):
+            continue
+        variables = variables or variables_of(signal, world.sources[alert.source_id], service, assessment.severity)
+        if rule.holds(variables):
             alert.suppressed_by = f"rule {rule.name}"
             return Decision(Outcome.SUPPRESSED, rule.name, f"The rule {rule.name} keeps it from paging.", **where)
     alert.suppressed_by = ""
@@ -397,7 +403,7 @@ def _repeat(alert: Alert, signal: Signal, source: Source, world: World) -> Decis
     alert.last_at = max(alert.last_at, signal.received_at)
     alert.last_signal_id = signal.id
     alert.expires_at = expiry(signal)
-    alert.title, alert.data = signal.title, signal.data
+    alert.title, alert.data = signal.title, signal.text
     alert.severity = assessment.severity
     alert.dirty = True
     if alert.incident_id is None and alert.suppressed_by.startswith("rule "):
