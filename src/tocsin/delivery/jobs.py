@@ -33,7 +33,7 @@ from tocsin.delivery.contract import (
 )
 from tocsin.delivery.queries import Prepared
 from tocsin.delivery.rules import Release, Settled
-from tocsin.platform import outbound
+from tocsin.platform import outbound, prepared
 
 log = structlog.get_logger("tocsin.delivery")
 T = TypeVar("T")
@@ -273,6 +273,7 @@ class Deliverer:
         self._pocket = Database("delivery-pocket")
         self._keeping: list[tuple[Message, Method, asyncio.Future[str]]] = []
         self._expired_at = 0.0
+        self._storm = False  # the last claim got all that it had asked for
         self.context: Context | None = None
 
     # --- for the engine ---
@@ -419,27 +420,30 @@ class Deliverer:
     async def _round(self) -> int:
         """Claim what there is room for and start sending; returns how many deliveries were claimed."""
         now = self.time()
-        limits = {kind: lane.room() for kind, lane in self.lanes.items() if lane.room() > 0}
+        few = not self._storm
+        most = prepared.FEW if few else HELD
+        limits = {kind: min(lane.room(), most) for kind, lane in self.lanes.items() if lane.room() > 0}
         self._limited = self.lanes.keys() - limits.keys()
         if not limits or self.stopping:
             return 0
         busy = [method for lane in self.lanes.values() for method in lane.busy(now)]
         self._passed_over = set(busy)
-        prepared = await self._claims(self._claim, limits, busy)
+        found = await self._claims(self._claim, limits, busy, few)
         now = self.time()
-        counts = Counter(item.delivery.channel for item in prepared)
+        counts = Counter(item.delivery.channel for item in found)
+        self._storm = any(counts[kind] >= limit for kind, limit in limits.items())
         self._limited |= {kind for kind, limit in limits.items() if counts[kind] >= limit}
-        for item in prepared:
+        for item in found:
             if item.problem:
                 self.settled(Settled(item.delivery, Rejected(item.problem), 0.0, 0.0))
             else:
                 self.lanes[item.delivery.channel].add(item, now)
         for lane in self.lanes.values():
             lane.pump()
-        return len(prepared)
+        return len(found)
 
-    def _claim(self, limits: dict[str, int], busy: Sequence[int]) -> list[Prepared]:
-        claimed = actions.claim(max(limits.values()), self.lease_s, channels=limits, busy=busy)
+    def _claim(self, limits: dict[str, int], busy: Sequence[int], few: bool) -> list[Prepared]:
+        claimed = actions.claim(HELD, self.lease_s, channels=limits, busy=busy, few=few)
         return queries.prepare(claimed) if claimed else []
 
     async def attempt(self, channel: Channel, items: Sequence[Prepared]) -> Result:

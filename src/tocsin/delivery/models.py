@@ -21,8 +21,8 @@ class Delivery(models.Model):
     id = models.BigAutoField(primary_key=True)
     key = models.CharField(max_length=100, help_text="idempotency key, given to providers that take one")
     kind = models.CharField(max_length=12, help_text="page, resolved, test")
-    # No index of their own: a row is written three times on the fast path, and every index is written with it. No foreign
-    # key to rows of the same transaction either: each would lock and dirty the other row.
+    # No index of their own: a row is written three times on the fast path, and every index is written with it. No
+    # foreign key to rows of the same transaction either: each would lock and dirty the other row.
     page = models.ForeignKey(
         "escalation.Page", null=True, on_delete=models.CASCADE, related_name="deliveries", db_index=False,
         db_constraint=False,

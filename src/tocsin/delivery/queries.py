@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any, cast
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Count, F, Min, Prefetch, Q, QuerySet
 
 from tocsin.delivery import rules
@@ -16,7 +15,7 @@ from tocsin.delivery.contract import Channel, IncidentFacts, Link, Message, Meth
 from tocsin.delivery.models import WAITING, Attempt, Delivery, PocketMessage
 from tocsin.delivery.rules import Claimed
 from tocsin.people.rules import Deed, may, require
-from tocsin.platform import clock, plugins, secrets
+from tocsin.platform import clock, plugins, prepared, secrets
 from tocsin.platform.actor import Actor
 
 GROUP = "tocsin.channels"
@@ -91,28 +90,28 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
     user_ids = sorted({item.user_id for item in deliveries if item.user_id})
     method_ids = sorted({item.contact_method_id for item in deliveries if item.contact_method_id})
     base = settings.TOCSIN.public_url
+    few = len(deliveries) <= prepared.FEW
     incidents: dict[int, IncidentFacts] = {}
     why: dict[int, str] = {}
     names: dict[tuple[int, int], dict[int, str]] = {}
     users: dict[int, tuple[str, bool]] = {}
     methods: dict[int, tuple[int, str, Any, str, bool, str]] = {}
-    with connection.cursor() as cursor:
-        if incident_ids:
-            cursor.execute(_INCIDENTS, [incident_ids])
-            for row in cursor.fetchall():
-                incidents[row[0]] = IncidentFacts(*[*row[:10], f"{base}/incidents/{row[0]}/", *row[10:]])
-        if page_ids:
-            cursor.execute(_PAGES, [page_ids, incident_ids])
-            for page, incident, generation, user, name, reason in cursor.fetchall():
-                names.setdefault((incident, generation), {})[user] = name
-                if reason is not None:
-                    why[page] = rules.why_of(_json(reason))
-        if user_ids:
-            cursor.execute(_METHODS, [method_ids, user_ids])
-            for user, name, active, method, secret, config, label, disabled, disabled_reason in cursor.fetchall():
-                users[user] = (name, active)
-                if method is not None:
-                    methods[method] = (user, secret, _json(config), label, disabled, disabled_reason)
+    if incident_ids:
+        for row in prepared.fetch(_INCIDENTS, [incident_ids], few=few):
+            incidents[row[0]] = IncidentFacts(*[*row[:10], f"{base}/incidents/{row[0]}/", *row[10:]])
+    if page_ids:
+        for page, incident_id, generation, user, name, reason in prepared.fetch(
+            _PAGES, [page_ids, incident_ids], few=few
+        ):
+            names.setdefault((incident_id, generation), {})[user] = name
+            if reason is not None:
+                why[page] = rules.why_of(_json(reason))
+    if user_ids:
+        for row in prepared.fetch(_METHODS, [method_ids, user_ids], few=few):
+            user, name, active, method_id, secret, config, label, disabled, disabled_reason = row
+            users[user] = (name, active)
+            if method_id is not None:
+                methods[method_id] = (user, secret, _json(config), label, disabled, disabled_reason)
     result = []
     for item in deliveries:
         name, active = users.get(item.user_id or 0, ("", True))
@@ -141,7 +140,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
 
 
 def _json(value: object) -> Any:
-    """JSON columns come as text from a raw cursor under Django."""
+    """JSON columns come as text where Django has told the driver so."""
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -222,9 +221,7 @@ SELECT extract(epoch FROM least(
 
 def next_due() -> float | None:
     """Seconds until the next delivery is due or a lease ends, not below zero; None when nothing waits."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT, [list(channels())])
-        value = cursor.fetchone()[0]
+    value = prepared.fetch(_NEXT, [list(channels())])[0][0]
     return None if value is None else max(0.0, float(value))
 
 

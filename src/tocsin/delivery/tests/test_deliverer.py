@@ -206,7 +206,7 @@ def test_stopping_gives_back_what_was_not_begun(world: World, sink: Sink) -> Non
     async def claim_and_stop() -> None:
         await deliverer._open()
         deliverer.stopping = False
-        prepared = await deliverer._claims(deliverer._claim, {"webhook": 10}, [])
+        prepared = await deliverer._claims(deliverer._claim, {"webhook": 10}, [], False)
         for item in prepared:
             deliverer.lanes["webhook"].add(item, deliverer.time())
         await deliverer._close()
