@@ -123,8 +123,13 @@ def web(
     """
     _set(host=host, port=port, tls_cert=tls_cert, tls_key=tls_key)
     _wait_for_schema(data)
+    import warnings
+
     from tocsin.project.health import start_reporting
     from tocsin.project.web import serve
+
+    # the built files are small: reading one at once, as Django does behind ASGI, is what is wanted
+    warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
     settings = _settings()
     reporting = start_reporting("web")
