@@ -23,5 +23,5 @@ function draw() {
   }
 }
 
-setInterval(draw, 20_000);
+setInterval(draw, 5_000);
 document.addEventListener("visibilitychange", draw);
