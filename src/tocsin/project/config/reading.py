@@ -13,7 +13,7 @@ from tocsin.platform.errors import Invalid
 from tocsin.project.config.kinds import BY_SECTION, Kind
 
 MAX_TEXT = 4 * 1024 * 1024
-MAX_NODES = 500_000
+MAX_NODES = 200_000
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def test_yaml_is_read_as_people_mean_it() -> None:
     assert (spec.name, spec.description, spec.team, spec.tier, spec.enabled) == ("no", "2026-01-05", "17:30", 2, False)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for whole in ("services:\n  - " + text, text):
@@ -387,7 +387,7 @@ def companies(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.mark.django_db(transaction=False)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(companies())
 def test_any_company_comes_back_unchanged(company: dict[str, Any]) -> None:
     with transaction.atomic():
