@@ -475,6 +475,13 @@ class Clock:
         """Whether the database was ever asked."""
         return self._at is not None
 
+    @property
+    def reading(self) -> tuple[datetime, float]:
+        """What was last set. Raises RuntimeError before the database was first reached."""
+        if self._at is None:
+            raise RuntimeError("the database's clock is not known yet")
+        return self._at, self._mark
+
     def now(self) -> datetime:
         """The present moment. Raises RuntimeError before the database was first reached."""
         if self._at is None:

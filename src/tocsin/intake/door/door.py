@@ -23,6 +23,7 @@ from tocsin.intake.contract import Answer, Parsed, ParseError, Request, SourceKi
 from tocsin.intake.contract.kind import JSON, refuse_plainly
 from tocsin.intake.door.committer import Clock, Committer, Overloaded
 from tocsin.intake.door.database import UNREACHABLE, connect
+from tocsin.intake.door.memory import recall, remember
 from tocsin.intake.door.refusals import Refusals
 from tocsin.intake.door.remote import Networks, remote_of
 from tocsin.intake.door.sources import COLUMNS, Known, Sources, Unavailable
@@ -84,7 +85,9 @@ class Door:
         self.clock = Clock()
         self.refusals = Refusals()
         self.sources = Sources(self._lookup)
-        self.committer = Committer(settings.data_dir / "spool", token_hex(12), settings.spool_max_bytes, self.clock.now)
+        self._folder = settings.data_dir / "spool"
+        self._remembered: int | None = None
+        self.committer = Committer(self._folder, token_hex(12), settings.spool_max_bytes, self.clock.now)
         self._control: asyncpg.Connection[asyncpg.Record] | None = None
         self._control_turn = asyncio.Lock()
         self._stale = asyncio.Event()
@@ -99,6 +102,10 @@ class Door:
             await self._refresh()
         except Unavailable as error:
             log.warning("database away at start", error=str(error))
+            memory = await asyncio.to_thread(recall, self._folder)
+            if memory is not None:
+                self.clock.set(memory.moment, memory.mark)
+                self.sources.replace(memory.sources)
         await self.committer.start()
         self._tasks = [asyncio.create_task(self._keep_fresh()), asyncio.create_task(self._keep_books())]
 
@@ -323,7 +330,15 @@ class Door:
         mark = time.monotonic()
         moment = (await self._ask("SELECT tocsin_now()"))[0][0]
         self.clock.set(moment, (mark + time.monotonic()) / 2)
-        self.sources.replace(await self._ask(COLUMNS))
+        rows = await self._ask(COLUMNS)
+        self.sources.replace(rows)
+        known = hash(tuple(rows))
+        if known != self._remembered:
+            try:
+                await asyncio.to_thread(remember, self._folder, rows, *self.clock.reading)
+                self._remembered = known
+            except OSError as error:
+                log.warning("the sources could not be kept on disk", error=str(error))
 
     async def _keep_fresh(self) -> None:
         while True:

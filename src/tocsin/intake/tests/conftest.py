@@ -95,9 +95,11 @@ def start_web(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """Start a web process; keywords change settings of it."""
     running: list[Web] = []
 
-    def start(application: App = app, **changes: Any) -> Web:
+    def start(application: App = app, *, lost: bool = False, **changes: Any) -> Web:
         monkeypatch.setattr(application, "settings", platform_settings.get().model_copy(update=changes))
         web = Web(monkeypatch, application)
+        if lost:
+            web.lose_database()
         web.start()
         running.append(web)
         return web

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,6 +225,22 @@ def test_what_is_spooled_outlives_the_process(start_web: Callable[..., Web]) -> 
     assert names == ["before", *(f"away-{n}" for n in range(5)), "after"]
     assert len(list((settings.get().data_dir / "spool").glob("*.spool"))) == 1
     assert SpoolMark.objects.count() == 1
+
+
+def test_a_process_that_starts_without_a_database_knows_the_sources(
+    start_web: Callable[..., Web], tmp_path: Path
+) -> None:
+    _, key = source()
+    start_web(data_dir=tmp_path).stop()
+    text = (tmp_path / "spool" / "sources.json").read_text()
+    assert key not in text
+    lost = start_web(lost=True, data_dir=tmp_path)
+    assert lost.event(key, "away").status_code == 202
+    assert lost.event("b" * 32).status_code == 503
+    moment = clock.now()
+    lost.regain_database()
+    eventually(lambda: Inbox.objects.count() == 1)
+    assert abs((moment - Inbox.objects.get().received_at).total_seconds()) < 30
 
 
 def test_pages_are_served_behind_the_door(web: Web) -> None:
