@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -65,6 +65,14 @@ const draft = join(out, `.manifest.${process.pid}`);
 writeFileSync(draft, JSON.stringify(manifest, null, 1) + "\n");
 renameSync(draft, join(out, "manifest.json"));
 const wanted = new Set([...Object.values(manifest), "manifest.json"]);
+// compressed beside, so that serving costs nothing
+for (const name of Object.values(manifest).filter((name) => /\.(css|js|svg)$/.test(name))) {
+  const bytes = readFileSync(join(out, name));
+  for (const [ending, squeeze] of [["gz", (b) => gzipSync(b, { level: 9 })], ["br", brotliCompressSync]]) {
+    writeFileSync(join(out, `${name}.${ending}`), squeeze(bytes));
+    wanted.add(`${name}.${ending}`);
+  }
+}
 for (const name of readdirSync(out)) if (!wanted.has(name)) rmSync(join(out, name), { recursive: true, force: true });
 
 let failed = false;
