@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from tocsin.catalogue.models import Service
+from tocsin.catalogue.queries import service_named
 from tocsin.intake import rules
 from tocsin.intake.contract import SourceKind, checked_config
 from tocsin.intake.contract.signal import Signal
@@ -154,12 +155,9 @@ def delete_source(ids: Iterable[int], *, actor: Actor) -> list[int]:
 
 
 def _service(service: int | str) -> Service:
-    text = str(service).strip()
-    found = Service.objects.filter(slug=text).first() or Service.objects.filter(name=text).first()
-    if found is None and text.isdecimal() and len(text) < 10:
-        found = Service.objects.filter(pk=int(text)).first()
+    found = service_named(str(service))
     if found is None:
-        raise NotFound(f"There is no service {text[:100]!r}.", {"service": "the slug or name of a service"})
+        raise NotFound(f"There is no service {str(service)[:100]!r}.", {"service": "the slug or name of a service"})
     return found
 
 

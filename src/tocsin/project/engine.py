@@ -240,4 +240,5 @@ def main() -> int:
     stop.wait()
     log.info("engine.draining")
     engine.stop()
+    log.info("engine.stopped")
     return 0

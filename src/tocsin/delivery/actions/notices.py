@@ -8,7 +8,7 @@ from tocsin.delivery import rules
 from tocsin.delivery.actions.outbox import enqueue
 from tocsin.delivery.queries import channels
 from tocsin.people.models import ContactMethod
-from tocsin.people.rules import Deed, require
+from tocsin.people.rules import require_edit_person
 from tocsin.platform import clock, events, secrets
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Conflict, NotFound
@@ -58,8 +58,7 @@ def send_test(contact_method_id: int, *, actor: Actor) -> int:
     method = ContactMethod.objects.filter(id=contact_method_id).first()
     if method is None:
         raise NotFound("There is no such contact method.")
-    if actor.user_id != method.user_id:
-        require(actor, Deed.ADMINISTER)
+    require_edit_person(actor, method.user_id)
     if method.disabled_at:
         raise Conflict(f"This contact method is disabled: {method.disabled_reason}")
     item = rules.NewDelivery(

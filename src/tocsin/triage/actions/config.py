@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from tocsin.catalogue.models import Service
+from tocsin.catalogue.queries import service_named
 from tocsin.incidents.rules import LEVELS
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform import audit, cel, clock, events
@@ -20,7 +21,7 @@ from tocsin.triage.models import Alert, MaintenanceWindow, Rule
 def _service(name: str, field: str, problems: dict[str, str]) -> Service | None:
     if not name:
         return None
-    found = Service.objects.filter(slug=name).first() or Service.objects.filter(name__iexact=name).first()
+    found = service_named(name)
     if found is None:
         problems[field] = f"there is no service {name!r}"
     return found
