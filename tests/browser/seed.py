@@ -17,6 +17,7 @@ def main(much: bool) -> None:
 
     from tests.browser import world
     from tocsin.escalation.models import Page
+    from tocsin.incidents.models import Incident
     from tocsin.platform import clock
 
     call_command("migrate", verbosity=0)
@@ -28,9 +29,11 @@ def main(much: bool) -> None:
         facts["incident"] = incidents[0].pk
         page = Page.objects.filter(incident=incidents[0], user=user).order_by("id").first()
         facts["page"] = page.pk if page else 0
-        messages = world.phone(user, [one for one in incidents if one.priority == "P1"][:4])
+        messages = world.phone(user, list(Incident.objects.filter(state="triggered").order_by("-id")[:4]))
         facts["rings"] = [message.incident_id for message in messages]
-        facts["link"] = next(link["href"] for link in messages[0].links if link["verb"] == "acknowledge").rpartition("/a/")[2]
+        facts["message"] = messages[0].delivery_id
+        links = {link["verb"]: link["href"] for link in messages[0].links}
+        facts["link"] = links["acknowledge"].rpartition("/a/")[2]
     else:
         user = world.person("Dana Reyes", clock.now(), "admin")
     session = SessionStore()

@@ -1,4 +1,4 @@
-"""On call, policies, services, sources, people, settings, the phone: every screen, and the ways people take through them."""
+"""On call, policies, services, sources, people, settings, the phone: every screen, and the ways people take."""
 
 import re
 
@@ -52,7 +52,7 @@ SCREENS = [
     "/welcome/",
     "/pocket/",
     "/messages/",
-    "/messages/1/",
+    "/messages/{message}/",
     "/account/password/change/",
     "/account/2fa/",
 ]
@@ -75,7 +75,7 @@ TEACH = {"/on-call/", "/policies/", "/services/", "/sources/", "/settings/rules/
 
 @pytest.mark.parametrize("path", SCREENS)
 def test_screen_fits_and_is_accessible(product: Product, visit: Opener, path: str) -> None:
-    page = visit(product, path, 1440, "light")
+    page = visit(product, path.format(**product.facts), 1440, "light")
     assert sticks_out(page) == []
     assert axe(page) == []
     for width in (768, 320):

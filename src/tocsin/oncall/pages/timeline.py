@@ -34,6 +34,11 @@ class Bar:
         words = self.text.split()
         return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper() if words else ""
 
+    @property
+    def spoken(self) -> str:
+        """The whole title, beginning with what is to be seen, so that speech control finds it."""
+        return self.title if self.title.startswith(self.label) else f"{self.label}: {self.title}"
+
 
 @dataclass(frozen=True)
 class Lane:
