@@ -20,6 +20,6 @@ if "DATABASE_URL" not in os.environ:
     _server.psql("SELECT pg_reload_conf();")
     os.environ["DATABASE_URL"] = _server.get_uri()
 
-from tocsin.project.settings import *  # noqa: E402, F403
+from tocsin.project.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
