@@ -15,6 +15,7 @@ from tocsin.incidents.pages import words
 from tocsin.people.models import User
 from tocsin.people.rules import Deed, may
 from tocsin.triage import queries as triage
+from tocsin.web import health
 from tocsin.web.context import now
 from tocsin.web.markdown import to_html
 from tocsin.web.shortcuts import Request, number, page, signed_in
@@ -72,6 +73,7 @@ def room(request: Request, incident_id: int) -> HttpResponse:
         "lasted": (incident.resolved_at - incident.opened_at).total_seconds() if incident.resolved_at else 0,
         "assignees": list(incident.assignees.all()),
         "next": watching.ahead(request.actor, incident_id, at) if incident.state in rules.OPEN else None,
+        "late": at - health.LATE,
         "last_run": watching.last_run(request.actor, incident_id),
         "lines": [_line(entry, names) for entry in entries[:ENTRIES]],
         "older": older,
