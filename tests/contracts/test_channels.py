@@ -32,7 +32,7 @@ from tocsin.delivery.contract import (
 )
 from tocsin.delivery.queries import channels
 from tocsin.delivery.rules import bundle
-from tocsin.platform import outbound
+from tocsin.platform import addresses, outbound
 
 AT = datetime(2026, 11, 23, 8, 0, 0, 123456, tzinfo=UTC)
 FACTS = IncidentFacts(
@@ -168,7 +168,7 @@ def send(kind: str, channel: Channel, behaviour: str, message: Message = PAGE, *
                 public_url="http://t.example",
                 email_from="Tocsin <tocsin@t.example>",
                 timeout_s=1.5,
-                refuses=outbound.refuses,
+                refuses=addresses.refuses,
                 **extra,
             )
             try:

@@ -33,7 +33,7 @@ from tocsin.delivery.contract import (
 )
 from tocsin.delivery.queries import Prepared
 from tocsin.delivery.rules import Release, Settled
-from tocsin.platform import outbound, prepared
+from tocsin.platform import addresses, outbound, prepared
 
 log = structlog.get_logger("tocsin.delivery")
 T = TypeVar("T")
@@ -365,7 +365,7 @@ class Deliverer:
             smtp_url=configured.smtp_url.get_secret_value(),
             email_from=configured.email_from,
             keep=self._keep,
-            refuses=outbound.refuses,
+            refuses=addresses.refuses,
         )
         self._settler = asyncio.create_task(self._settle_forever())
 
