@@ -14,7 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [path("account/", include("allauth
 urlpatterns += [*organisation.urlpatterns, *welcome.urlpatterns]
 for room in ROOMS:
     if find_spec(f"tocsin.{room}.pages"):
-        urlpatterns += getattr(import_module(f"tocsin.{room}.pages"), "urlpatterns", [])
+        urlpatterns += import_module(f"tocsin.{room}.pages").urlpatterns
 if find_spec("tocsin.api.urls"):
     urlpatterns += import_module("tocsin.api.urls").urlpatterns
 
