@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 Build = Callable[[list[str]], bytes]
 """Makes one whole HTTP request out of the keys of its events."""
@@ -72,15 +73,12 @@ class _Connection(asyncio.Protocol):
         self.keys: list[str] = []
         self.written = 0
         self.buffer = b""
-        self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
         self._next()
 
     def _next(self) -> None:
-        assert self.transport is not None
         work = self.plan.take()
         if work is None:
             self.transport.close()
@@ -112,7 +110,6 @@ class _Connection(asyncio.Protocol):
             outcome.first_error = outcome.first_error or self.buffer[:300].decode("utf-8", "replace")
         self.buffer, self.keys = b"", []
         if b"connection: close" in low:
-            assert self.transport is not None
             self.transport.close()
         else:
             self._next()

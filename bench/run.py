@@ -149,12 +149,11 @@ class Bench:
             self.generator = max(self.generator, outcome.generator)
             rate.add(peer, outcome.rate, f"generator {outcome.generator:.2f}")
             late.add(peer, quantile(outcome.latencies, 0.99) / 1e6)
-            began = time.monotonic()
-            peer.settle()
             if isinstance(peer, Tocsin):
-                span = (outcome.ended - outcome.began) / 1e9 + time.monotonic() - began
-                decided = self._row(f"Decided by triage, {kind}, {connections} connection{plural}", "signals/s", True)
+                span = (peer.decided() - outcome.began) / 1e9
+                decided = self._row(f"Decided by triage, {kind}, {connections} connection{plural}", "events/s", True)
                 decided.add(peer, outcome.accepted / span)
+            peer.settle()
 
     def _lone_pages(self) -> None:
         """From one event sent to the page at the sink, nothing else going on."""

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import time
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 KEY = re.compile(rb"bk[0-9a-f]{8}-\d+")
@@ -63,8 +64,7 @@ class Caller(asyncio.Protocol):
         self.tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data

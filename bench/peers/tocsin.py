@@ -109,8 +109,13 @@ class Tocsin(Peer):
         """Signals that are not decided yet."""
         return self._count("SELECT count(*) FROM intake_inbox")
 
-    def settle(self) -> None:
+    def decided(self) -> int:
+        """Wait until every signal is decided; when that was, nanoseconds of the monotonic clock."""
         wait_for("triage", lambda: self.waiting() == 0, 300)
+        return time.monotonic_ns()
+
+    def settle(self) -> None:
+        self.decided()
         for _ in range(40):
             used = processor(self.pid)
             time.sleep(0.5)

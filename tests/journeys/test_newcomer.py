@@ -105,7 +105,7 @@ def test_configuration_as_code_comes_around(product: Product, tmp_path: Path) ->
     assert _plan(product, file) == [], "what was exported is what is there"
 
     wanted = """
-users:
+people:
   - email: cora@code.example
     name: Cora
 teams:
