@@ -104,11 +104,15 @@ def _load_edges(_: list[None]) -> dict[None, Edges]:
 
 
 def latest_alerts(keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], rules.Alert]:
-    """The latest alert of each of these (source, key) pairs, open or not; not locked."""
+    """The open alert of each of these (source, key) pairs, otherwise the latest; not locked.
+
+    The open one need not have the highest number: engines take numbers ahead, and buckets change hands.
+    """
     return _alerts(
-        "JOIN (SELECT (SELECT max(b.id) FROM triage_alert b WHERE b.source_id = w.source_id"
-        " AND b.dedup_key = w.dedup_key) AS id FROM unnest(%s::int[], %s::text[]) AS w(source_id, dedup_key)"
-        ") AS latest ON latest.id = a.id",
+        "JOIN (SELECT coalesce((SELECT o.id FROM triage_alert o WHERE o.source_id = w.source_id"
+        " AND o.dedup_key = w.dedup_key AND o.state = 'open'), (SELECT max(b.id) FROM triage_alert b"
+        " WHERE b.source_id = w.source_id AND b.dedup_key = w.dedup_key)) AS id"
+        " FROM unnest(%s::int[], %s::text[]) AS w(source_id, dedup_key)) AS latest ON latest.id = a.id",
         [[source for source, _ in keys], [key for _, key in keys]],
     )
 
@@ -142,8 +146,9 @@ def write_alerts(alerts: Iterable[rules.Alert]) -> None:
         row, flips = (list(_INSERT(alert)), _FLIPS[0]) if alert.new else (list(_CHANGE(alert)), _FLIPS[1])
         row[flips] = msgspec.json.encode(alert.flips).decode()
         (new if alert.new else changed).append(row)
-    bulk.copy_rows("triage_alert", ALERT, new)
+    # what ended goes first: an alert that comes back in the same batch is open under the same key
     bulk.update_rows("triage_alert", _UPDATE, changed)
+    bulk.copy_rows("triage_alert", ALERT, new)
 
 
 def id_giver(count: int) -> Callable[[], int]:
