@@ -1,4 +1,4 @@
-"""Fill the database that DATABASE_URL names, and print what the tests need to know: ``python -m tests.browser.seed``."""
+"""Fill the database of DATABASE_URL, and print what the tests need to know: ``python -m tests.browser.seed``."""
 
 import json
 import os

@@ -85,7 +85,8 @@ def test_fingers_find_what_they_touch(product: Product, visit: Opener) -> None:
     page = visit(product, f"/incidents/{product.facts['incident']}/", 320)
     small = page.evaluate(
         """() => [...document.querySelectorAll('main .verbs .btn, .dock > *, .composer .btn')]
-            .filter((e) => e.offsetParent && e.getBoundingClientRect().height < 44).map((e) => e.outerHTML.slice(0, 90))"""
+            .filter((e) => e.offsetParent && e.getBoundingClientRect().height < 44)
+            .map((e) => e.outerHTML.slice(0, 90))"""
     )
     assert small == []
 

@@ -273,7 +273,7 @@ def delete(request: Request, user_id: int) -> HttpResponse:
             "title": f"Remove {who.name}?",
             "button": "Remove the person",
             "cancel": f"/people/{who.pk}/",
-            "text": "Their name stays in timelines and in the audit. Somebody who is in a rota or named by a policy has "
-            "to be taken out there first. To only keep them out, switch the account off.",
+            "text": "Their name stays in timelines and in the audit. Somebody who is in a rota or named by a policy "
+            "has to be taken out there first. To only keep them out, switch the account off.",
         },
     )
