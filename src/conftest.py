@@ -21,6 +21,7 @@ def _nothing_remembered() -> Iterator[None]:
 def _clock_row(request: pytest.FixtureRequest) -> None:
     """Tests that really commit empty all tables after them, and with them the clock's only row: put it back."""
     marker = request.node.get_closest_marker("django_db")
-    if (marker and marker.kwargs.get("transaction")) or "live_server" in request.fixturenames:
+    commits = {"transactional_db", "live_server"} & set(request.fixturenames)
+    if commits or (marker and marker.kwargs.get("transaction")):
         request.getfixturevalue("transactional_db")
         Clock.objects.get_or_create(id=1, defaults={"shift": timedelta()})

@@ -40,6 +40,7 @@ class Product:
 def _database(name: str) -> str:
     """Address of a new database in the server of this test run."""
     url = os.environ["DATABASE_URL"]
+    name += os.environ.get("PYTEST_XDIST_WORKER", "")  # the workers share the server
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]  # a constant
         connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
@@ -119,8 +120,9 @@ def _needs() -> None:
         pytest.fail("Build the assets first: npm install --ignore-scripts && npm run build, in frontend/")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Debian's Chromium. Closed with the module: Playwright keeps an event loop, which other tests cannot bear."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not path:
         pytest.fail("Install Debian's chromium: apt-get install chromium")

@@ -28,9 +28,7 @@ class Service(models.Model):
     enabled = models.BooleanField(default=True)
     runbook_url = models.URLField(max_length=1000, blank=True)
     created_at = models.DateTimeField()
-    dependencies = models.ManyToManyField(
-        "self", through="Dependency", symmetrical=False, related_name="dependants"
-    )
+    dependencies = models.ManyToManyField("self", through="Dependency", symmetrical=False, related_name="dependants")
 
     class Meta:
         db_table = "catalogue_service"

@@ -60,9 +60,7 @@ class User(AbstractBaseUser):
         ordering = ["name", "id"]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_ci_unique"),
-            models.CheckConstraint(
-                condition=models.Q(role__in=[role for role, _ in ROLES]), name="user_role_known"
-            ),
+            models.CheckConstraint(condition=models.Q(role__in=[role for role, _ in ROLES]), name="user_role_known"),
         ]
 
     def __str__(self) -> str:

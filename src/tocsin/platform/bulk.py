@@ -7,7 +7,6 @@ database and back is what takes the time.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import Lock
 from typing import Any
 
 from django.db import connection
@@ -15,8 +14,6 @@ from psycopg import sql
 
 FEW = 50
 _pipelined: ContextVar[bool] = ContextVar("bulk_pipelined", default=False)
-_pools: dict[str, list[int]] = {}
-_pools_lock = Lock()
 
 
 @contextmanager
@@ -37,22 +34,18 @@ def pipelined(rows: int) -> Iterator[None]:
         _pipelined.reset(token)
 
 
-def pooled_ids(table: str, count: int) -> list[int]:
-    """New primary keys of a table whose numbers nobody reads, taken ahead: a single page waits for no sequence."""
-    with _pools_lock:
-        pool = _pools.setdefault(table, [])
-        if len(pool) < count:
-            pool.extend(next_ids(table, max(count - len(pool), FEW)))
-        taken, _pools[table] = pool[:count], pool[count:]
-    return taken
-
-
 def next_ids(table: str, count: int) -> list[int]:
-    """``count`` new primary keys of a table with a generated ``id``."""
+    """``count`` new primary keys of a table with a generated ``id``, ascending.
+
+    They are taken when they are needed, not in stock: whoever lists rows by key sees them in the order of time, also
+    when several processes write.
+    """
     if not count:
         return []
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, count])
+        cursor.execute(
+            "SELECT nextval((SELECT pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)", [table, count]
+        )
         return [row[0] for row in cursor.fetchall()]
 
 

@@ -10,7 +10,9 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,9 @@ OWNER = "postgres"
 # a Unix socket's path may hold 107 characters on Linux and 103 on macOS
 SOCKET_PATH_LIMIT = 103
 SOCKET_NAME = ".s.PGSQL.5432"
+# of PostgreSQL's protocol: version 3.0, and the SQLSTATE of an error field of a server that starts, stops or recovers
+PROTOCOL = 3 << 16
+CANNOT_CONNECT_NOW = b"C57P03\0"
 # postgres refuses to run as root; this account is made for it then
 ACCOUNT = "pgserver"
 
@@ -248,6 +253,26 @@ class Embedded:
         """Whether the server with this process id accepts connections."""
         lines = self._pid_file()
         return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
+
+    def serves(self, patience_s: float = 1.0) -> bool:
+        """Whether a connection is let in within this time, in seconds.
+
+        ``postmaster.pid`` goes on saying "ready" while the server recovers from the death of one of its own processes.
+        """
+        pairs = ("user", OWNER, "database", DATABASE)
+        body = struct.pack("!i", PROTOCOL) + b"".join(word.encode() + b"\0" for word in pairs) + b"\0"
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(patience_s)
+                probe.connect(str(self.socket_folder / SOCKET_NAME))
+                probe.sendall(struct.pack("!i", len(body) + 4) + body)
+                answer = probe.recv(1024)
+                if answer.startswith(b"R"):
+                    probe.sendall(struct.pack("!ci", b"X", 4))
+        except OSError:
+            return False
+        # an error that is not "cannot connect now" comes from a server that is well: too many connections, say
+        return answer.startswith(b"R") or (answer.startswith(b"E") and CANNOT_CONNECT_NOW not in answer)
 
     def leftover(self) -> int | None:
         """Process id of a server that still runs on this folder; None when there is none.

@@ -5,6 +5,7 @@ that the supervisor stays small and starts at once.
 
 * A child that dies is started again, at once when it had been running for a while, with growing pauses when not.
 * SIGTERM or SIGINT drains: web and engine finish what they hold, then the database stops. A second one forces.
+* A child that lives but no longer serves is ended, and so started again.
 * Children die with the supervisor (Linux), and what a killed child leaves behind is adopted, ended and reaped.
 """
 
@@ -30,6 +31,9 @@ DRAIN_S = 25.0
 # exit code of a child that can never start (wrong setting, no permission): starting it again would not help
 EXIT_CONFIG = 78
 POLL_S = 0.02
+PROBE_S = 5.0
+# a child that was asked to end because it did not serve, and does not even do that
+STUBBORN_S = 10.0
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -44,6 +48,8 @@ class Child:
     once       runs to its end and is not started again; its standard output is collected, ``done`` gets it
     ready      asked every few milliseconds after a start until it says yes; then ``on_ready`` runs
     before     runs just before each start; may block for a moment
+    serves     asked every few seconds; may block for a second. When it says no for ``patience_s`` the child is ended by
+               ``force``. Patience doubles each time, as it may only have been slow, until it serves again
     stop       signal that asks it to finish; ``force`` ends it for certain and safely
     quiet      lines that begin so are not shown
     rank       at shutdown, children of a lower rank are gone before those of a higher one are asked
@@ -58,6 +64,8 @@ class Child:
     ready: Callable[[int], bool] | None = None
     on_ready: Callable[[], None] | None = None
     before: Callable[[], None] | None = None
+    serves: Callable[[], bool] | None = None
+    patience_s: float = 45.0
     stop: signal.Signals = signal.SIGTERM
     force: signal.Signals = signal.SIGKILL
     rank: int = 0
@@ -68,6 +76,9 @@ class Child:
     failures: int = 0
     start_at: float | None = None
     asked_at: float | None = None
+    probe_at: float = 0.0
+    served_at: float = 0.0
+    ended_for_silence: int = 0
     output: list[str] = field(default_factory=list)
 
 
@@ -158,13 +169,35 @@ class Supervisor:
                 child.waiting = False
                 if child.on_ready:
                     child.on_ready()
+            if child.pid is not None and child.serves is not None and child.probe_at <= now:
+                self._probe(child, child.serves)
         return True
+
+    def _probe(self, child: Child, serves: Callable[[], bool]) -> None:
+        """Ask whether it serves; end it when it has not for too long."""
+        served = serves()
+        now = time.monotonic()
+        child.probe_at = now + PROBE_S
+        if served:
+            child.served_at, child.ended_for_silence = now, 0
+            return
+        silent = now - child.served_at
+        patience = child.patience_s * 2**child.ended_for_silence
+        if silent < patience:
+            return
+        if child.asked_at is None:
+            self.say(f"{child.name} runs but has not served for {silent:.0f} s; it is ended and started again.")
+            child.asked_at = now
+            self._signal(child, child.force)
+        elif now - child.asked_at > STUBBORN_S:
+            self._signal(child, signal.SIGKILL)
 
     def _pause(self) -> float:
         """Seconds until something is due by itself."""
         now = time.monotonic()
         due = [at for at, _ in self._timers]
         due += [child.start_at for child in self.children if child.pid is None and child.start_at is not None]
+        due += [child.probe_at for child in self.children if child.pid is not None and child.serves is not None]
         if self.stopping or any(child.waiting and child.pid for child in self.children):
             due.append(now + POLL_S)
         return max(0.0, min(due, default=now + 60) - now)
@@ -216,6 +249,8 @@ class Supervisor:
         child.started = time.monotonic()
         child.waiting = child.ready is not None
         child.asked_at = None
+        child.served_at = child.started
+        child.probe_at = child.started + PROBE_S
         child.output.clear()
         self._processes[process.pid] = process
         for stream in (process.stdout, process.stderr):
@@ -255,6 +290,7 @@ class Supervisor:
         lived = time.monotonic() - child.started
         if self.stopping:
             return
+        child.ended_for_silence += child.asked_at is not None
         if child.once:
             if child.done:
                 child.done(code, "".join(child.output))

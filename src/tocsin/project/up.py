@@ -99,6 +99,7 @@ class _Assembly:
                 before=database.evict,
                 ready=database.ready,
                 on_ready=partial(self._database_ready, database),
+                serves=database.serves,
                 stop=signal.SIGINT,  # fast: running transactions end, everything is written
                 force=signal.SIGQUIT,  # at once; what was committed is safe, the next start recovers
                 rank=2,

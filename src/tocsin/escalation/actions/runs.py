@@ -100,7 +100,7 @@ def arm(
         by_service = queries.remembered_snapshots({state.service_id for state in states}, book.config)
         texts: dict[int, str] = {}
         runs = []
-        for state, key in zip(states, bulk.pooled_ids("escalation_run", len(states)), strict=True):
+        for state, key in zip(states, bulk.next_ids("escalation_run", len(states)), strict=True):
             snapshot = by_service[state.service_id]
             if first:
                 step = rules.Step(first, snapshot.steps[0].wait_s if snapshot.steps else 300)
@@ -163,7 +163,7 @@ def watch(incident_ids: Sequence[int], *, until: datetime | None = None) -> None
                 runs.append(
                     _Run(0, state.id, state.generation, purpose, snapshot.policy_id, snapshot, book.now, due_at=due)
                 )
-        for run, key in zip(runs, bulk.pooled_ids("escalation_run", len(runs)), strict=True):
+        for run, key in zip(runs, bulk.next_ids("escalation_run", len(runs)), strict=True):
             run.id, run.json = key, _text(run.snapshot.to_json())
         if runs:
             bulk.copy_rows("escalation_run", _RUN, [_row(run) for run in runs])
@@ -274,7 +274,7 @@ def _write_pages(batch: _Batch) -> None:
     ways: dict[tuple[int, rules.Urgency], rules.Notified] = {}
     reasons: dict[tuple[int, rules.Urgency], str] = {}
     for key, (page, run, state, at) in zip(
-        bulk.pooled_ids("escalation_page", len(batch.pages)), batch.pages, strict=True
+        bulk.next_ids("escalation_page", len(batch.pages)), batch.pages, strict=True
     ):
         urgency = rules.page_urgency(state.priority)
         way = None

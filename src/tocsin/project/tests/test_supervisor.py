@@ -223,3 +223,38 @@ def test_what_a_killed_child_leaves_behind_is_ended_before_it_starts_again(watch
     _until(lambda: _gone(worker))
     watched.process.terminate()
     watched.wait()
+
+
+def test_a_child_that_lives_but_does_not_serve_is_ended_and_started_again(watch: Watch) -> None:
+    watched = watch(
+        f"""
+        from tocsin.project import supervisor as module
+        module.PROBE_S = 0.05
+        child = Child("database", python({FOREVER!r}), dict(os.environ), patience_s=0.3)
+        served = iter([False, True, True])  # a moment of silence is no reason
+        child.serves = lambda: next(served, False)
+        supervisor.add(child)
+        supervisor.later(1.8, supervisor.stop)
+        """
+    )
+    watched.wait()
+    text = watched.text
+    assert 2 <= text.count("has not served for") <= 3, "patience doubles each time"
+    assert "was killed by SIGKILL; starting it again" in text
+
+
+def test_a_child_that_ignores_the_request_to_end_is_killed(watch: Watch) -> None:
+    code = "import signal\nsignal.signal(signal.SIGQUIT, signal.SIG_IGN)\n" + FOREVER
+    watched = watch(
+        f"""
+        from tocsin.project import supervisor as module
+        module.PROBE_S, module.STUBBORN_S = 0.05, 0.2
+        child = Child("database", python({code!r}), dict(os.environ), patience_s=0.5, force=signal.SIGQUIT)
+        child.serves = lambda: False
+        supervisor.add(child)
+        """
+    )
+    watched.until(lambda text: text.count("here") == 2)
+    watched.process.terminate()
+    watched.process.terminate()
+    watched.wait()

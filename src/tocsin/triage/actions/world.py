@@ -157,7 +157,7 @@ def id_giver(count: int) -> Callable[[], int]:
 
     def give() -> int:
         if not ids:
-            ids.extend(reversed(bulk.pooled_ids("triage_alert", max(count, 1))))
+            ids.extend(reversed(bulk.next_ids("triage_alert", max(count, 1))))
         return ids.pop()
 
     return give

@@ -5,6 +5,7 @@ import io
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -87,6 +88,7 @@ class AppriseChannel(Channel):
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.descriptor.concurrency, thread_name_prefix="apprise")
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._pool, import_module, "apprise")  # slow the first time; no service's fault
         try:
             async with asyncio.timeout(min(context.timeout_s, self.descriptor.timeout_s)):
                 return await loop.run_in_executor(self._pool, _notify, method.address, message.title, text, kind)
