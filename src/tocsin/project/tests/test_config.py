@@ -1,7 +1,9 @@
 """Config as code: reading with places, plan, apply, prune, export, and that a round trip changes nothing."""
 
 import json
+import re
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -401,3 +403,20 @@ def test_any_company_comes_back_unchanged(company: dict[str, Any]) -> None:
         assert apply(files(exported), actor=SYSTEM).changes == []
         assert export(actor=SYSTEM) == exported
         transaction.set_rollback(True)
+
+
+# -- documentation ---------------------------------------------------------------------------------------------------
+
+EXAMPLES = {
+    f"{path.name}-{number}": block
+    for path in sorted((Path(__file__).resolve().parents[4] / "docs").rglob("*.md"))
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", path.read_text(), re.DOTALL), 1)
+    if "version: 1" in block
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", EXAMPLES.values(), ids=list(EXAMPLES))
+def test_examples_in_the_documentation_can_be_applied(text: str) -> None:
+    apply(files(text), actor=SYSTEM)
+    assert plan(files(text), actor=SYSTEM).changes == []
