@@ -1,6 +1,7 @@
 // Behaviour of Tocsin's pages. Everything here improves plain links and forms, which work without it.
 import htmx from "./htmx.js";
 import { Application } from "@hotwired/stimulus";
+import Arrival from "./controllers/arrival.js";
 import Clip from "./controllers/clip.js";
 import Countdown from "./controllers/countdown.js";
 import Filter from "./controllers/filter.js";
@@ -17,7 +18,7 @@ document.documentElement.classList.add("js");
 window.htmx = htmx;
 const application = Application.start();
 for (const [name, controller] of Object.entries({
-  clip: Clip, countdown: Countdown, filter: Filter, keyboard: Keyboard, live: Live, palette: Palette,
+  arrival: Arrival, clip: Clip, countdown: Countdown, filter: Filter, keyboard: Keyboard, live: Live, palette: Palette,
   selection: Selection, sheet: Sheet, theme: Theme,
 })) {
   application.register(name, controller);

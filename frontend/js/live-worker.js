@@ -1,21 +1,13 @@
 // Shared by all pages of this browser: one EventSource, its changes passed on to each of them.
+import { open } from "./source.js";
+
 const ports = new Set();
 let source = null;
-let broken = false;
+let at = null;
 
-const tell = (change) => ports.forEach((port) => port.postMessage(change));
-
-function open(url) {
-  if (source && source.readyState !== EventSource.CLOSED) return;
-  source = new EventSource(url);
-  source.onerror = () => { broken = true; };
-  source.onopen = () => {
-    if (broken) tell({ kind: "*", id: 0 });
-    broken = false;
-  };
-  for (const kind of ["incident", "alert", "page", "oncall", "pocket"]) {
-    source.addEventListener(kind, (event) => tell({ kind, ...JSON.parse(event.data) }));
-  }
+function tell(change) {
+  if (change.kind === "position") at = change.at;
+  ports.forEach((port) => port.postMessage(change));
 }
 
 self.onconnect = (event) => {
@@ -23,10 +15,14 @@ self.onconnect = (event) => {
   port.onmessage = ({ data }) => {
     if (data.bye) {
       ports.delete(port);
-      if (!ports.size) { source?.close(); source = null; }
-    } else {
-      ports.add(port);
-      open(data.url);
+      if (!ports.size) {
+        source?.close();
+        source = at = null;
+      }
+      return;
     }
+    ports.add(port);
+    if (!source || source.readyState === EventSource.CLOSED) source = open(data.url, tell);
+    else if (at !== null) port.postMessage({ kind: "position", at, jump: true }); // this page joins late
   };
 };

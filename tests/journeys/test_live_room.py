@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.journeys.company import Team, team
 from tests.journeys.product import Product
@@ -81,4 +81,22 @@ def test_the_phone_in_the_browser_receives_and_answers(product: Product, people:
     expect(phone.get_by_text("The pocket rings").first).to_be_visible(timeout=BUSY_MACHINE_S * 1000)
     phone.get_by_role("button", name="Acknowledge").first.click()
     until("the answer arrives", lambda: product.state(number) == "acknowledged")
+    product.tell(f"incidents/{number}/resolve", {})
+
+
+def test_what_happens_while_a_page_is_loading_is_not_missed(product: Product, people: Team, browser: Browser) -> None:
+    page = _signed_in(browser, product, people.oncall)
+    page.goto(f"{product.url}/settings/")
+    declared = {"title": "In between", "service": people.service, "impact": "low", "urgency": "low"}
+    numbers = []
+
+    def declare_first(route: Route) -> None:
+        """The page is made and sent; the script that listens to changes is not there yet."""
+        numbers.append(product.tell("incidents", declared)["id"])
+        route.continue_()
+
+    page.context.route("**/app-*.js", declare_first)
+    page.goto(f"{product.url}/incidents/")
+    expect(page.get_by_text("In between").first).to_be_visible(timeout=BUSY_MACHINE_S * 1000)
+    (number,) = numbers
     product.tell(f"incidents/{number}/resolve", {})

@@ -18,7 +18,7 @@ export default class extends Controller {
     this.pending = 0;
     this.last = 0;
     this.unsubscribe = subscribe((change) => this.heard(change));
-    this.wake = () => { if (this.pending) this.schedule(); };
+    this.wake = () => { if (this.pending || this.unsure) this.schedule(); };
     document.addEventListener("visibilitychange", this.wake);
     this.element.addEventListener("pointerleave", this.wake);
     this.element.addEventListener("selection:cleared", this.wake);
@@ -37,7 +37,8 @@ export default class extends Controller {
     const concerned = kind === "*" || this.kindsValue.split(" ").includes(kind);
     const mine = kind === "*" || id === 0 || !this.idValue || id === this.idValue || kind !== "incident";
     if (!concerned || !mine) return;
-    this.pending += 1;
+    if (kind === "*") this.unsure = true; // something may have changed: look, but do not say that it has
+    else this.pending += 1;
     this.schedule();
   }
 
@@ -65,13 +66,15 @@ export default class extends Controller {
       this.notice.addEventListener("click", () => this.refresh());
       this.element.before(this.notice);
     }
-    const text = this.pending === 1 ? "1 change. Show it" : `${this.pending} changes. Show them`;
+    const text = !this.pending ? "There may be changes. Look again" : this.pending === 1 ? "1 change. Show it" : `${this.pending} changes. Show them`;
     if (this.notice.textContent !== text) this.notice.textContent = text;
   }
 
   async refresh() {
     clearTimeout(this.timer);
+    const changed = this.pending > 0;
     this.pending = 0;
+    this.unsure = false;
     this.last = Date.now();
     this.notice?.remove();
     this.notice = null;
@@ -79,6 +82,6 @@ export default class extends Controller {
     await htmx.ajax("GET", this.urlValue || location.pathname + location.search, {
       target: region, select: `#${region.id}`, swap: "outerMorph", source: region, headers: { "X-Part": region.id },
     });
-    if (this.sayValue) announce(this.sayValue);
+    if (changed && this.sayValue) announce(this.sayValue);
   }
 }

@@ -22,6 +22,7 @@ from tocsin.intake.door import Door  # noqa: E402
 from tocsin.intake.door.remote import Networks, remote_of  # noqa: E402
 from tocsin.platform import settings as platform_settings  # noqa: E402
 from tocsin.project.asgi import application  # noqa: E402
+from tocsin.web.live import HUB  # noqa: E402
 
 THREADS = 12
 MAX_BODY = 16 * 1024 * 1024
@@ -196,6 +197,7 @@ class App:
         door = Door(self.settings)
         await door.start()
         self._door = door
+        HUB.open()
 
     def end_streams(self) -> None:
         """End the answers that would never end by themselves; browsers connect again, to a process that stays."""
@@ -211,6 +213,7 @@ class App:
                 async with asyncio.timeout(DRAIN_S):
                     await door.stop()
         self.end_streams()
+        await HUB.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(PAGES_S):
                 while self._open:  # noqa: ASYNC110 - a page that is finishing; there are few, and we are leaving

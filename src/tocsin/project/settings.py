@@ -58,6 +58,7 @@ MIDDLEWARE = [
     "tocsin.web.middleware.StaticMiddleware",
     "tocsin.web.middleware.CompressMiddleware",
     "tocsin.web.middleware.ContentSecurityMiddleware",
+    "tocsin.web.middleware.LiveMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

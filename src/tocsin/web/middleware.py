@@ -13,6 +13,7 @@ from whitenoise.responders import StaticFile  # type: ignore[import-untyped]
 
 from tocsin.people import queries as people
 from tocsin.platform.errors import TocsinError
+from tocsin.web.live import HUB
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -94,6 +95,17 @@ class ContentSecurityMiddleware:
         )
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
         return response
+
+
+class LiveMiddleware:
+    """Note where the stream of changes stands before anything is read for a page; see ``web.live``."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.live_position = HUB.position  # type: ignore[attr-defined]
+        return self.get_response(request)
 
 
 class ActorMiddleware:
