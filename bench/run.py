@@ -53,11 +53,11 @@ how fast. Alertmanager keeps alerts in memory.
 ## What limits it
 
 * **One connection**: a request waits for one fsync and six switches between processes; no core is busy.
-* **Many connections**: the cores are full. Of the work for one new signal the web process does about a third, PostgreSQL
-  a third (inbox, signal, alert), the engine and the generator the rest.
+* **Many connections**: the cores are full. Of the work for one new signal the web process does about a third,
+  PostgreSQL a third (inbox, signal, alert), the engine and the generator the rest.
 * **Batches**: the same, and triage, which decides about ten thousand new alerts a second, takes its share of the cores.
 * **A storm in which every alert pages**: about 0.5 ms of work for each (incident, timeline, run, page, delivery,
-  attempt), two fifths of it in PostgreSQL. Alerts that are grouped into one incident cost a fifth of that.
+  attempt), two fifths of it in PostgreSQL. Alerts that are grouped into one incident cost less than half of that.
 """
 
 FULL = Scale(repeats=3, seconds=3.0, lone_pages=40, storm=10_000)
