@@ -53,6 +53,7 @@ class Prepared:
     why: str = ""
     others: tuple[str, ...] = ()
     problem: str = ""
+    zone: str = "UTC"
 
     @property
     def mailbox(self) -> tuple[str, object, str]:
@@ -78,7 +79,8 @@ JOIN incidents_incident i ON i.id = p.incident_id AND i.generation = p.generatio
 WHERE p.incident_id = ANY(%s) ORDER BY p.id
 """
 _METHODS = """
-SELECT u.id, u.name, u.is_active, m.id, m.secret, m.config, m.label, m.disabled_at IS NOT NULL, m.disabled_reason
+SELECT u.id, u.name, u.is_active, u.zone, m.id, m.secret, m.config, m.label, m.disabled_at IS NOT NULL,
+       m.disabled_reason
 FROM people_user u LEFT JOIN people_contact_method m ON m.user_id = u.id AND m.id = ANY(%s) WHERE u.id = ANY(%s)
 """
 
@@ -94,7 +96,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
     incidents: dict[int, IncidentFacts] = {}
     why: dict[int, str] = {}
     names: dict[tuple[int, int], dict[int, str]] = {}
-    users: dict[int, tuple[str, bool]] = {}
+    users: dict[int, tuple[str, bool, str]] = {}
     methods: dict[int, tuple[int, str, Any, str, bool, str]] = {}
     if incident_ids:
         for row in prepared.fetch(_INCIDENTS, [incident_ids], few=few):
@@ -108,13 +110,13 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
                 why[page] = rules.why_of(_json(reason))
     if user_ids:
         for row in prepared.fetch(_METHODS, [method_ids, user_ids], few=few):
-            user, name, active, method_id, secret, config, label, disabled, disabled_reason = row
-            users[user] = (name, active)
+            user, name, active, zone, method_id, secret, config, label, disabled, disabled_reason = row
+            users[user] = (name, active, zone)
             if method_id is not None:
                 methods[method_id] = (user, secret, _json(config), label, disabled, disabled_reason)
     result = []
     for item in deliveries:
-        name, active = users.get(item.user_id or 0, ("", True))
+        name, active, zone = users.get(item.user_id or 0, ("", True, "UTC"))
         found = methods.get(item.contact_method_id or 0)
         problem = ""
         method = Method(address=item.address, user_id=item.user_id)
@@ -135,7 +137,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
             problem = "the incident is gone"
         everyone = names.get((item.incident_id or 0, item.generation or 0), {})
         others = tuple(other for user, other in everyone.items() if user != item.user_id)
-        result.append(Prepared(item, method, name, incident, why.get(item.page_id or 0, ""), others, problem))
+        result.append(Prepared(item, method, name, incident, why.get(item.page_id or 0, ""), others, problem, zone))
     return result
 
 
@@ -188,7 +190,7 @@ def _single(item: Prepared, expires: datetime | None) -> Message:
         about=delivery.kind,
         key=delivery.key,
         title=rules.title_of_page(incident) if page else rules.title_of_resolved(incident),
-        body=rules.body_of_page(incident, why=item.why, others=item.others)
+        body=rules.body_of_page(incident, why=item.why, others=item.others, zone=item.zone)
         if page
         else rules.body_of_resolved(incident),
         at=delivery.at,

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from tocsin.delivery.contract import Accepted, Delivered, IncidentFacts, Link, Message, Rejected, Result
 from tocsin.escalation.rules import PageReason
+from tocsin.platform import moments
 
 # --- what happened (see project/reactions.py for what follows) ----------------------------------------------------
 
@@ -213,17 +214,19 @@ def title_of_resolved(incident: IncidentFacts) -> str:
     )
 
 
-def body_of_page(incident: IncidentFacts, *, why: str, others: Sequence[str]) -> str:
-    """The text of a page: what is wrong, since when, why you, who else."""
+def body_of_page(incident: IncidentFacts, *, why: str, others: Sequence[str], zone: str = "UTC") -> str:
+    """The text of a page: what is wrong, since when, why you, who else. Moments as people of the IANA ``zone`` read
+    them."""
     alerts = f", {incident.alert_count} alerts" if incident.alert_count > 1 else ""
+    since = moments.absolute(incident.opened_at, zone, now=incident.opened_at, seconds=False)
     lines = [
         incident.title,
-        f"{incident.priority} on {incident.service}{alerts}, since {incident.opened_at:%H:%M} UTC.",
+        f"{incident.priority} on {incident.service}{alerts}, since {since}.",
     ]
     if incident.drill:
         lines.insert(0, "This is a drill.")
     if why:
-        lines.append(f"You are paged because: {why}.")
+        lines.append(f"You are paged because: {moments.localised(why, zone)}.")
     if others:
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""
         lines.append(f"Also paged: {', '.join(others[:5])}{more}.")

@@ -108,6 +108,10 @@ def test_words_of_a_page() -> None:
         "You are paged because: Shop, step 1.",
         "Also paged: Ada, Grace.",
     ]
+    why = "Shop, step 1: shift of Ada, 2026-02-03T06:00:00Z to 2026-02-04T06:00:00Z"
+    told = rules.body_of_page(incident, why=why, others=[], zone="Europe/Berlin").split("\n")
+    assert told[1].endswith("since 09:05 CET.")
+    assert told[2].endswith("shift of Ada, Tue 3 Feb 2026 07:00 CET to Wed 4 Feb 2026 07:00 CET.")
     assert "and 2 more" in rules.body_of_page(incident, why="", others=list("abcdefg"))
 
 

@@ -16,9 +16,9 @@ from tocsin.escalation.rules import PolicySnapshot, Target
 from tocsin.oncall.rules import local_instant
 from tocsin.people import queries as people
 from tocsin.people.rules import Deed, may
+from tocsin.platform.moments import absolute
 from tocsin.web.context import now
 from tocsin.web.fields import LocalMoment, choice
-from tocsin.web.moments import absolute
 from tocsin.web.shortcuts import Request, attempt, export, page, signed_in
 
 LENGTHS = ((3600, "1 hour"), (4 * 3600, "4 hours"), (12 * 3600, "12 hours"), (86400, "1 day"), (7 * 86400, "7 days"))

@@ -9,7 +9,7 @@ from tocsin.catalogue.models import Service
 from tocsin.incidents import rules
 from tocsin.incidents.models import Incident
 from tocsin.people.models import User
-from tocsin.web.moments import zone
+from tocsin.platform.moments import zone
 
 LEVELS = [("high", "High"), ("medium", "Medium"), ("low", "Low")]
 EMPTY = [("", "—")]

@@ -14,9 +14,9 @@ from tocsin.oncall import queries as oncall
 from tocsin.people import actions, queries, rules
 from tocsin.people.models import ROLES, ContactMethod, User
 from tocsin.people.rules import Deed, UserSpec, may, may_edit_person, require
+from tocsin.platform.moments import span
 from tocsin.web.context import THEMES, now
 from tocsin.web.fields import Zone, choice, zones
-from tocsin.web.moments import span
 from tocsin.web.shortcuts import Request, attempt, cut, done, export, number, page, signed_in
 
 ROLE_HELP = {

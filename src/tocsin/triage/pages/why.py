@@ -14,9 +14,9 @@ from tocsin.escalation.queries import watching
 from tocsin.incidents import queries as incidents
 from tocsin.incidents.models import Incident
 from tocsin.platform.errors import NotFound
+from tocsin.platform.moments import absolute, localised, span
 from tocsin.triage import queries
 from tocsin.triage.models import Alert
-from tocsin.web.moments import absolute, localised, span
 from tocsin.web.shortcuts import Request, page, signed_in
 
 MOST_ALERTS = 10

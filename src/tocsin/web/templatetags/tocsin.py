@@ -59,7 +59,8 @@ from django.template.loader import render_to_string
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from tocsin.web import assets, moments
+from tocsin.platform import moments
+from tocsin.web import assets
 from tocsin.web import context as shell
 
 register = template.Library()

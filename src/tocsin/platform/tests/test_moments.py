@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tocsin.web import moments
+from tocsin.platform import moments
 
 NOW = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
 
