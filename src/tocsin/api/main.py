@@ -10,6 +10,7 @@ from ninja import NinjaAPI
 from tocsin import __version__
 from tocsin.api import errors
 from tocsin.api.auth import SessionAuth, TokenAuth
+from tocsin.api.organisation import router as organisation
 from tocsin.api.parsing import StrictParser
 from tocsin.api.why import router as why
 from tocsin.catalogue.api import router as catalogue
@@ -39,7 +40,7 @@ api = NinjaAPI(
 )
 errors.install(api)
 # escalation and delivery answer below /incidents/{ref}/ too, so they go before its {verb}
-for router in (people, catalogue, intake, triage, escalation, delivery, incidents, oncall, why):
+for router in (people, catalogue, intake, triage, escalation, delivery, incidents, oncall, why, organisation):
     api.add_router("", router)
 # what lies above the rooms is named in the project's settings
 for name in settings.TOCSIN_API_ROUTERS:

@@ -4,6 +4,7 @@ import typer
 
 from tocsin.catalogue.commands import nouns as catalogue
 from tocsin.cli.config_as_code import register as register_config
+from tocsin.cli.organisation import nouns as organisation
 from tocsin.cli.output import Noun
 from tocsin.escalation.commands import nouns as escalation
 from tocsin.escalation.commands import simulate
@@ -14,7 +15,7 @@ from tocsin.people.commands import nouns as people
 from tocsin.triage.commands import nouns as triage
 from tocsin.triage.commands import why
 
-NOUNS: list[Noun] = [*incidents, *triage, *oncall, *escalation, *catalogue, *intake, *people]
+NOUNS: list[Noun] = [*incidents, *triage, *oncall, *escalation, *catalogue, *intake, *people, *organisation]
 RESPOND = "Respond"
 CONFIGURE = "Configure"
 PANELS = {"incident": RESPOND, "alert": RESPOND, "oncall": RESPOND}

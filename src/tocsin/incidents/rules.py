@@ -116,6 +116,12 @@ def matrix_problems(matrix: object) -> dict[str, str]:
             value = row.get(urgency) if isinstance(row, Mapping) else None
             if value not in PRIORITIES:
                 problems[f"{impact}.{urgency}"] = f"must be one of {', '.join(PRIORITIES)}"
+        for name in row if isinstance(row, Mapping) else ():
+            if name not in LEVELS:
+                problems[f"{impact}.{name}"] = f"is no urgency; they are {', '.join(LEVELS)}"
+    for name in matrix if isinstance(matrix, Mapping) else ():
+        if name not in LEVELS:
+            problems[str(name)] = f"is no impact; they are {', '.join(LEVELS)}"
     return problems
 
 

@@ -7,7 +7,7 @@ import typer
 from tocsin.cli import output
 from tocsin.cli.crud import Kind, Limit, Ref, Yes, add_delete, add_list, add_save, add_show, confirm, pairs
 from tocsin.cli.output import Noun
-from tocsin.cli.remote import api
+from tocsin.cli.remote import EXIT_NOT_FOUND, api, fail
 from tocsin.cli.told import part, seconds
 
 USER = Kind("person", "/users", ("email", "name", "role", "zone", "active", "teams"), keys=("email",))
@@ -58,6 +58,21 @@ def add_contact(
     with api() as server:
         made = server.post(f"/users/{part(email)}/contact-methods", spec)
     output.emit(made, lambda value: output.say(f"Added contact method {value['id']}."))
+
+
+@user.verb("test-contact")
+def test_contact(
+    email: Annotated[str, typer.Argument(help="Whose.")],
+    channel: Annotated[str, typer.Option(help="Only their contact methods of this channel.")] = "",
+) -> None:
+    """Send a test message to a person's contact methods; nothing is wrong, and it says so."""
+    with api() as server:
+        methods = server.get(f"/users/{part(email)}/contact-methods")["items"]
+        chosen = [one for one in methods if not channel or one["channel"] == channel]
+        if not chosen:
+            raise fail(f"{email} has no contact method{f' of channel {channel}' if channel else ''}.", EXIT_NOT_FOUND)
+        sent = [server.post(f"/contact-methods/{one['id']}/test") for one in chosen]
+    output.items(sent, ("id", "channel", "address", "state"))
 
 
 @user.verb("add-rule")

@@ -300,3 +300,20 @@ def test_plan_apply_and_export(tell: Callable[..., Any], tocsin: Run, tmp_path: 
     assert from_stdin["changes"][0]["fields"] == {"description": {"from": "", "to": "money"}}
     tocsin("apply", "-", "--json", stdin="teams: []", code=2)
     assert tell("schema")["title"] == "Tocsin configuration"
+
+
+def test_the_matrix_and_the_audit(tell: Callable[..., Any], tocsin: Run) -> None:
+    assert tell("matrix", "show")["matrix"]["high"]["high"] == "P1"
+    assert "urgency low" in tocsin("matrix", "show").stdout
+    assert tell("matrix", "set", "high/low=p5", "low/low=P4")["matrix"]["high"]["low"] == "P5"
+    assert "high.low" in tocsin("matrix", "set", "high/low=P0", code=1).stderr
+    assert "IMPACT/URGENCY" in tocsin("matrix", "set", "high", code=2).stderr
+    (change,) = tell("audit", "list", "--kind", "priority matrix")["items"]
+    assert change["actor"] == "Alice"
+
+
+def test_contact_methods_are_tested(tell: Callable[..., Any], tocsin: Run) -> None:
+    tell("user", "add-contact", "alice@example.org", "--channel", "pocket", "--address", "phone")
+    (sent,) = tell("user", "test-contact", "alice@example.org", "--channel", "pocket")["items"]
+    assert (sent["kind"], sent["channel"]) == ("test", "pocket")
+    assert "no contact method" in tocsin("user", "test-contact", "bob@example.org", "--channel", "ntfy", code=3).stderr
