@@ -61,7 +61,7 @@ def add_contact(
 
 
 @user.verb("test-contact")
-def test_contact(
+def send_test(
     email: Annotated[str, typer.Argument(help="Whose.")],
     channel: Annotated[str, typer.Option(help="Only their contact methods of this channel.")] = "",
 ) -> None:
