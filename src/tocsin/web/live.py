@@ -47,7 +47,9 @@ class Hub:
         self._begin(asyncio.get_running_loop())
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Listen no more. Does nothing when another loop of this process has taken over meanwhile."""
+        if self.loop is not asyncio.get_running_loop():
+            return
         self.always = False
         task, self.task = self.task, None
         if task is not None:
