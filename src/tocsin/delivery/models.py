@@ -33,11 +33,13 @@ class Delivery(models.Model):
     )  # fmt: skip
     generation = models.IntegerField(null=True)
     user = models.ForeignKey(
-        "people.User", null=True, on_delete=models.CASCADE, related_name="deliveries", db_index=False
-    )
+        "people.User", null=True, on_delete=models.CASCADE, related_name="deliveries",
+        db_index=False, db_constraint=False,
+    )  # fmt: skip
     contact_method = models.ForeignKey(
-        "people.ContactMethod", null=True, on_delete=models.SET_NULL, related_name="deliveries", db_index=False
-    )
+        "people.ContactMethod", null=True, on_delete=models.SET_NULL, related_name="deliveries",
+        db_index=False, db_constraint=False,
+    )  # fmt: skip
     channel = models.CharField(max_length=40)
     address = models.CharField(max_length=1000)
     rule_position = models.SmallIntegerField(default=0, help_text="which of the person's notification rules")

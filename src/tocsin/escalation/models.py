@@ -58,7 +58,9 @@ class Run(models.Model):
     )
     generation = models.IntegerField()
     purpose = models.CharField(max_length=12, default="escalate")
-    policy = models.ForeignKey(Policy, null=True, on_delete=models.SET_NULL, related_name="runs", db_index=False)
+    policy = models.ForeignKey(
+        Policy, null=True, on_delete=models.SET_NULL, related_name="runs", db_index=False, db_constraint=False
+    )
     snapshot = models.JSONField()
     state = models.CharField(max_length=8, default="waiting")
     step = models.SmallIntegerField(default=0, help_text="the step that runs next, from 0")
@@ -98,7 +100,9 @@ class Page(models.Model):
     )
     run = models.ForeignKey(Run, null=True, on_delete=models.CASCADE, related_name="pages", db_constraint=False)
     generation = models.IntegerField()
-    user = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="pages", db_index=False)
+    user = models.ForeignKey(
+        "people.User", null=True, on_delete=models.SET_NULL, related_name="pages", db_index=False, db_constraint=False
+    )
     step = models.SmallIntegerField()
     loop = models.SmallIntegerField()
     urgency = models.CharField(max_length=10)

@@ -39,7 +39,8 @@ class Alert(models.Model):
     """A deduplicated condition: all signals of one source with one key until it resolves.
 
     Here and in the other tables that a storm fills, an index that another one begins with is left out, and so are
-    foreign keys between rows that one transaction writes: each would be paid for ten thousand times over.
+    foreign keys between rows that one transaction writes, and those whose missing end every reader understands: each
+    would be paid for ten thousand times over.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -247,7 +247,7 @@ def severity(value: str, bare: bool = True) -> SafeString:
 @register.simple_tag
 def person(user: Any, link: bool = False) -> SafeString:
     if not user:
-        return format_html('<span class="muted">nobody</span>')
+        return mark_safe('<span class="muted">nobody</span>')
     name = str(getattr(user, "name", user))
     parts = name.split()
     initials = (parts[0][:1] + (parts[-1][:1] if len(parts) > 1 else "")).upper() if parts else "?"
