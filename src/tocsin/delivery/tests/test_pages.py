@@ -9,6 +9,7 @@ from tests.browser import world
 
 from tocsin.delivery import queries, rules
 from tocsin.delivery.models import Delivery, PocketMessage
+from tocsin.escalation.models import Page
 from tocsin.incidents import actions
 from tocsin.incidents.models import Incident
 from tocsin.people import queries as people
@@ -176,7 +177,7 @@ def test_pages_whose_person_or_way_is_gone_can_still_be_read(
     assert delivery is not None
     assert delivery.page_id is not None
     Delivery.objects.filter(pk=delivery.pk).update(contact_method_id=10**9, user_id=10**9)
-    delivery.page.__class__.objects.filter(pk=delivery.page_id).update(user_id=10**9)
+    Page.objects.filter(pk=delivery.page_id).update(user_id=10**9)
     for path in (
         f"/incidents/{incident.pk}/",
         "/",
