@@ -38,7 +38,8 @@ class Gap:
 def now(request: Request) -> HttpResponse:
     """``/``."""
     at = moment(request)
-    open_rows = queries.incidents(request.actor, state=["open"], sort="priority")
+    # of one priority those that nobody answers for come first: triggered, mitigated, acknowledged
+    open_rows = queries.incidents(request.actor, state=["open"]).order_by("priority", "-state", "-id")
     pages = watching.pages_since(request.actor, at - timedelta(hours=1), MOST)
     schedules = oncall.load(None, at, at + AHEAD)
     context = {

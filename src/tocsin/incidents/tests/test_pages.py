@@ -172,3 +172,12 @@ def test_now_has_everything(dana: Client, incident: Incident) -> None:
     assert "You are on call" in text
     assert "Checkout is down" in text
     assert "Data nights" in text
+
+
+def test_now_begins_with_what_nobody_answers_for(dana: Client, incident: Incident, made: dict[str, Any]) -> None:
+    actor = people.actor_of(made["users"][1])
+    newer = actions.declare("Checkout is slow", made["services"][0].pk, actor=actor)
+    actions.acknowledge([newer.pk], actor=actor)
+    text = dana.get("/").content.decode()
+    assert newer.priority == incident.priority
+    assert text.index("Checkout is down") < text.index("Checkout is slow")
