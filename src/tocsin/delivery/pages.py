@@ -13,7 +13,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tocsin.delivery import queries
-from tocsin.delivery.actions import act_on_link, mark_read, preview_link, send_test
+from tocsin.delivery.actions import mark_read, send_test
+from tocsin.delivery.actions.links import act_on_link, preview_link
 from tocsin.delivery.models import Delivery, PocketMessage
 from tocsin.people import queries as people
 from tocsin.people.models import ContactMethod, User

@@ -6,6 +6,8 @@ from django.core.signing import BadSignature
 
 from tocsin.delivery.models import Delivery
 from tocsin.delivery.rules import LINK_VERBS
+from tocsin.escalation.actions.runs import escalate_now
+from tocsin.incidents import actions as incidents_actions
 from tocsin.incidents.models import Incident
 from tocsin.people.models import User
 from tocsin.people.queries import actor_of
@@ -96,9 +98,6 @@ def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
     An incident that somebody has acknowledged already is a friendly answer, not an error. ``via`` is recorded with the
     channel of the message that carried the link. Raises what ``preview_link`` raises, and what the action raises.
     """
-    from tocsin.escalation.actions.runs import escalate_now
-    from tocsin.incidents import actions as incidents_actions
-
     verb, ids, user, delivery_id = _open(token)
     before = _load(ids)
     standing = _standing(verb, before)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tocsin.delivery import actions, queries
+from tocsin.delivery.actions.links import act_on_link, preview_link
 from tocsin.delivery.tests.conftest import World
 from tocsin.incidents.models import Incident
 from tocsin.people.queries import actor_of
@@ -29,7 +30,7 @@ def links(world: World, incident: Incident) -> dict[str, str]:
 def test_acknowledge_once_and_kindly_twice(world: World) -> None:
     incident = world.incident()
     made = links(world, incident)
-    preview = actions.preview_link(made["acknowledge"])
+    preview = preview_link(made["acknowledge"])
     assert (preview.verb, preview.ready, preview.text) == (
         "acknowledge",
         True,
@@ -37,7 +38,7 @@ def test_acknowledge_once_and_kindly_twice(world: World) -> None:
     )
     incident.refresh_from_db()
     assert incident.state == "triggered", "looking changes nothing"
-    outcome = actions.act_on_link(made["acknowledge"])
+    outcome = act_on_link(made["acknowledge"])
     assert outcome.done
     assert outcome.text == f"INC-{incident.pk} acknowledged. Thank you, Ada."
     incident.refresh_from_db()
@@ -46,20 +47,20 @@ def test_acknowledge_once_and_kindly_twice(world: World) -> None:
     entry = incident.timeline.get(kind="acknowledged")
     assert entry.actor_kind == "link"
     assert entry.data["via"] == "pocket"
-    again = actions.act_on_link(made["acknowledge"])
+    again = act_on_link(made["acknowledge"])
     assert not again.done
     assert "acknowledged already by Ada" in again.text
-    assert not actions.preview_link(made["acknowledge"]).ready
+    assert not preview_link(made["acknowledge"]).ready
 
 
 def test_resolve_then_everything_is_over(world: World) -> None:
     incident = world.incident()
     made = links(world, incident)
-    assert actions.act_on_link(made["resolve"]).done
+    assert act_on_link(made["resolve"]).done
     incident.refresh_from_db()
     assert incident.state == "resolved"
     for verb in ("acknowledge", "resolve", "escalate"):
-        outcome = actions.act_on_link(made[verb])
+        outcome = act_on_link(made[verb])
         assert not outcome.done
         assert "resolved already" in outcome.text
 
@@ -67,10 +68,10 @@ def test_resolve_then_everything_is_over(world: World) -> None:
 def test_links_expire_by_our_clock(world: World) -> None:
     made = links(world, world.incident())
     clock.shift(timedelta(hours=23, minutes=59))
-    assert actions.preview_link(made["acknowledge"]).ready
+    assert preview_link(made["acknowledge"]).ready
     clock.shift(timedelta(minutes=2))
     with pytest.raises(Invalid, match="expired"):
-        actions.act_on_link(made["acknowledge"])
+        act_on_link(made["acknowledge"])
 
 
 def test_a_link_does_one_thing(world: World) -> None:
@@ -79,20 +80,20 @@ def test_a_link_does_one_thing(world: World) -> None:
     good = made["acknowledge"]
     for bad in ("", "nonsense", good[:-1], good + "x", good[:20] + "A" + good[21:]):
         with pytest.raises(Invalid):
-            actions.act_on_link(bad)
+            act_on_link(bad)
     with pytest.raises(Invalid):
-        actions.act_on_link(secrets.sign({"i": 1, "u": 1, "v": "acknowledge", "d": 1, "e": 2**40}, "another purpose"))
+        act_on_link(secrets.sign({"i": 1, "u": 1, "v": "acknowledge", "d": 1, "e": 2**40}, "another purpose"))
     with pytest.raises(Invalid):
-        actions.act_on_link(secrets.sign({"i": 1, "u": 1, "v": "delete", "d": 1, "e": 2**40}, "action"))
+        act_on_link(secrets.sign({"i": 1, "u": 1, "v": "delete", "d": 1, "e": 2**40}, "action"))
 
 
 def test_the_account_must_be_in_use(world: World) -> None:
     made = links(world, world.incident())
-    person = actions.preview_link(made["acknowledge"]).person
+    person = preview_link(made["acknowledge"]).person
     person.is_active = False
     person.save()
     with pytest.raises(Forbidden):
-        actions.act_on_link(made["acknowledge"])
+        act_on_link(made["acknowledge"])
 
 
 def test_a_bundle_is_acknowledged_with_one_link(world: World) -> None:
@@ -103,7 +104,7 @@ def test_a_bundle_is_acknowledged_with_one_link(world: World) -> None:
         world.enqueue(world.page(incident, user), [method])
     message = queries.message_of(queries.prepare(actions.claim()))
     assert message.kind == "bundle"
-    outcome = actions.act_on_link(token(message.link("acknowledge")))
+    outcome = act_on_link(token(message.link("acknowledge")))
     assert outcome.text == "3 incidents acknowledged. Thank you, Ada."
     assert set(Incident.objects.values_list("state", flat=True)) == {"acknowledged"}
 
