@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
@@ -50,10 +50,15 @@ class Prepared:
     method: Method
     to: str = ""
     incident: IncidentFacts | None = None
-    why: str = ""
+    reason: object = None
     others: tuple[str, ...] = ()
     problem: str = ""
     zone: str = "UTC"
+
+    @property
+    def why(self) -> str:
+        """Why this person, in a clause; worked out when somebody asks, as most messages of a storm never do."""
+        return rules.why_of(_json(self.reason)) if self.reason is not None else ""
 
     @property
     def mailbox(self) -> tuple[str, object, str]:
@@ -94,7 +99,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
     base = settings.TOCSIN.public_url
     few = len(deliveries) <= prepared.FEW
     incidents: dict[int, IncidentFacts] = {}
-    why: dict[int, str] = {}
+    why: dict[int, object] = {}
     names: dict[tuple[int, int], dict[int, str]] = {}
     users: dict[int, tuple[str, bool, str]] = {}
     methods: dict[int, tuple[int, str, Any, str, bool, str]] = {}
@@ -107,7 +112,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
         ):
             names.setdefault((incident_id, generation), {})[user] = name
             if reason is not None:
-                why[page] = rules.why_of(_json(reason))
+                why[page] = reason
     if user_ids:
         for row in prepared.fetch(_METHODS, [method_ids, user_ids], few=few):
             user, name, active, zone, method_id, secret, config, label, disabled, disabled_reason = row
@@ -137,7 +142,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
             problem = "the incident is gone"
         everyone = names.get((item.incident_id or 0, item.generation or 0), {})
         others = tuple(other for user, other in everyone.items() if user != item.user_id)
-        result.append(Prepared(item, method, name, incident, why.get(item.page_id or 0, ""), others, problem, zone))
+        result.append(Prepared(item, method, name, incident, why.get(item.page_id or 0), others, problem, zone))
     return result
 
 
@@ -149,9 +154,9 @@ def _json(value: object) -> Any:
 def message_of(items: Sequence[Prepared]) -> Message:
     """The message for one delivery, or for several of one mailbox."""
     expires = items[0].delivery.at + timedelta(hours=rules.LINK_HOURS)
-    messages = [_single(item, expires if len(items) == 1 else None) for item in items]
     if len(items) == 1:
-        return messages[0]
+        return _single(items[0], expires)
+    messages = [_part(item) for item in items]
     base = settings.TOCSIN.public_url
     first = items[0].delivery
     acknowledge = ""
@@ -160,7 +165,8 @@ def message_of(items: Sequence[Prepared]) -> Message:
         acknowledge = action_url(ids, first.user_id, "acknowledge", first.id, expires)
     key = f"bundle:{first.key}:{len(items)}"
     state = "resolved" if first.kind == "resolved" else "triggered"
-    return rules.bundle(messages, key=key, url=f"{base}/incidents/?state={state}", acknowledge=acknowledge)
+    made = rules.bundle(messages, key=key, url=f"{base}/incidents/?state={state}", acknowledge=acknowledge)
+    return replace(made, why=items[0].why)
 
 
 def action_url(incident: int | list[int], user_id: int, verb: str, delivery_id: int, expires: datetime) -> str:
@@ -170,8 +176,29 @@ def action_url(incident: int | list[int], user_id: int, verb: str, delivery_id: 
     return f"{settings.TOCSIN.public_url}/a/{token}"
 
 
-def _single(item: Prepared, expires: datetime | None) -> Message:
-    """The message of one delivery; its action links only when ``expires`` is given (a bundle has its own)."""
+def _part(item: Prepared) -> Message:
+    """What a bundle needs of one of its deliveries: neither text nor links."""
+    delivery, incident = item.delivery, item.incident
+    if delivery.kind == "test" or incident is None:
+        return _single(item, delivery.at)
+    page = delivery.kind == "page"
+    return Message(
+        kind=delivery.kind,
+        about=delivery.kind,
+        key=delivery.key,
+        title=rules.title_of_page(incident) if page else rules.title_of_resolved(incident),
+        body="",
+        at=delivery.at,
+        to=item.to,
+        incidents=(incident,),
+        loud=page and delivery.urgency == "high",
+        drill=incident.drill,
+        delivery_ids=(delivery.id,),
+    )
+
+
+def _single(item: Prepared, expires: datetime) -> Message:
+    """The message of one delivery, with links that work until ``expires``."""
     delivery, incident = item.delivery, item.incident
     base = settings.TOCSIN.public_url
     if delivery.kind == "test" or incident is None:
@@ -180,7 +207,7 @@ def _single(item: Prepared, expires: datetime | None) -> Message:
         )
     links = [Link("view", rules.LINK_TEXT["view"], incident.url)]
     page = delivery.kind == "page"
-    if page and expires and delivery.user_id:
+    if page and delivery.user_id:
         links += [
             Link(verb, rules.LINK_TEXT[verb], action_url(incident.id, delivery.user_id, verb, delivery.id, expires))
             for verb in rules.LINK_VERBS

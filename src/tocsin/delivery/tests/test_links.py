@@ -101,8 +101,10 @@ def test_a_bundle_is_acknowledged_with_one_link(world: World) -> None:
     method = world.method(user)
     incidents = [world.incident() for _ in range(3)]
     for incident in incidents:
-        world.enqueue(world.page(incident, user), [method])
+        world.enqueue(world.page(incident, user, kind="manual", why="asked"), [method])
     message = queries.message_of(queries.prepare(actions.claim()))
+    assert message.why == "asked"
+    assert all(incident.title in message.body for incident in message.incidents)
     assert message.kind == "bundle"
     outcome = act_on_link(token(message.link("acknowledge")))
     assert outcome.text == "3 incidents acknowledged. Thank you, Ada."
