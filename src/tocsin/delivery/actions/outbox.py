@@ -57,11 +57,13 @@ def enqueue(items: Sequence[NewDelivery], *, now: datetime) -> list[int]:
     return ids
 
 
+# The index of what is due must not be taken for this: amid a storm it is full of what is sent already. The empty text
+# hides the state from the planner, so that it goes by the incident.
 _DROP = """
 UPDATE delivery_delivery d
 SET state = 'dropped', next_at = NULL, ended_at = tocsin_now(), reason = left(%s, 500)
 FROM (SELECT w.id FROM delivery_delivery w JOIN incidents_incident i ON i.id = w.incident_id
-      WHERE w.incident_id = ANY(%s) AND w.state = 'pending' AND w.kind = 'page'
+      WHERE w.incident_id = ANY(%s) AND w.state || '' = 'pending' AND w.kind = 'page'
         AND (w.generation IS NULL OR w.generation < i.generation)
       ORDER BY w.id FOR UPDATE OF w) stale
 WHERE d.id = stale.id
