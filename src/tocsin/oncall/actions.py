@@ -1,7 +1,7 @@
 """Every write of on call: schedules with their layers, and overrides."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,11 +21,14 @@ from tocsin.platform.errors import Conflict, Invalid, NotFound
 MAX_OVERRIDE = timedelta(days=366)
 
 
-def save_schedule(spec: ScheduleSpec, *, actor: Actor, id: int | None = None) -> models.Schedule:
+def save_schedule(
+    spec: ScheduleSpec, *, actor: Actor, id: int | None = None, effective: datetime | None = None
+) -> models.Schedule:
     """Add a schedule, or make the one with this ``id`` as written. The slug is made from the name when empty.
 
-    Layers are kept by their place, so that a layer that only changes keeps its id; overrides stay. Saving what is
-    there already changes nothing and is not audited. Raises Forbidden, NotFound, Invalid, Conflict.
+    Who was on call stays true: a layer that changes ends, and what was written takes over, now or at ``effective``
+    (without an offset: local time of the schedule's zone). Layers that stay the same are not touched; overrides stay.
+    Saving what is there already changes nothing and is not audited. Raises Forbidden, NotFound, Invalid, Conflict.
     """
     with transaction.atomic():
         row = models.Schedule() if id is None else _lock(id)
@@ -38,19 +41,69 @@ def save_schedule(spec: ScheduleSpec, *, actor: Actor, id: int | None = None) ->
         slug = spec.slug or row.slug or slugify(spec.name)[:120].strip("-")
         _free(spec.name.strip(), slug, row.pk)
         layers = _resolved(spec)
+        at = _effective(spec.zone, effective)
         before = None if id is None else _facts(row.pk)
+        old_zone = row.zone
         row.name, row.slug, row.team, row.zone = spec.name.strip(), slug, team, spec.zone
         row.description = spec.description.strip()
+        row.uncovered = [window.to_json() for window in spec.uncovered]
         if id is None:
             row.save()
         else:
-            row.save(update_fields=["name", "slug", "team", "zone", "description"])
-        _set_layers(row, layers)
+            row.save(update_fields=["name", "slug", "team", "zone", "description", "uncovered"])
+        _set_layers(row, layers, at, old_zone=old_zone, new=id is None)
         after = _facts(row.pk)
         if before != after:
             audit.record(actor, "created" if id is None else "changed", "schedule", row.pk, row.name, before, after)
             _tell([row.pk])
     return row
+
+
+def draft_schedule(
+    spec: ScheduleSpec, *, actor: Actor, id: int | None = None, effective: datetime | None = None
+) -> rules.Schedule:
+    """What ``save_schedule`` would make of it, for looking at; nothing is kept. Raises the same."""
+    with transaction.atomic():
+        row = save_schedule(spec, actor=actor, id=id, effective=effective)
+        drafted = queries.load([row.pk])[row.pk]
+        transaction.set_rollback(True)
+    return drafted
+
+
+def kept_in_turn(spec: ScheduleSpec, stored: ScheduleSpec, effective: datetime | None) -> ScheduleSpec:
+    """The schedule with its people in the order in which nobody's turn moves, where only who takes part changed.
+
+    Compares layers by their place; one whose turns change otherwise stays as written.
+    """
+    at = rules.local_instant(spec.zone, effective) if effective else clock.now()
+    layers = list(spec.layers)
+    for index, (new, old) in enumerate(zip(spec.layers, stored.layers, strict=False)):
+        turns = replace(new, members=old.members, name=old.name, restrictions=old.restrictions, beside=old.beside)
+        begin = rules.local_instant(spec.zone, new.anchor)
+        same = replace(turns, anchor=old.anchor) == old and begin == rules.local_instant(stored.zone, old.anchor)
+        if same and new.members != old.members and spec.zone == stored.zone:
+            layers[index] = replace(new, members=_in_turn(old, new, spec.zone, at))
+    return replace(spec, layers=layers)
+
+
+def _in_turn(old: LayerSpec, new: LayerSpec, zone: str, at: datetime) -> list[str | list[str]]:
+    """The new members, turned so that whoever has the turn at a moment keeps it."""
+    keys = {email: number for number, email in enumerate({e: 0 for one in (old, new) for g in one.groups for e in g})}
+    emails = {number: email for email, number in keys.items()}
+    layer = rules.Layer(
+        id=0,
+        name=old.name,
+        position=0,
+        unit=next(unit for unit in rules.UNITS if unit == old.unit),
+        length=old.length,
+        anchor=rules.local_instant(old.zone or zone, old.anchor),
+        members=tuple(tuple(keys[email] for email in group) for group in old.groups),
+        weekdays=frozenset(old.weekdays),
+        handoffs=tuple(rules.handoff(one.to_json()) for one in old.handoffs),
+        zone=old.zone,
+    )
+    groups = rules.continued(layer, zone, [tuple(keys[email] for email in group) for group in new.groups], at)
+    return [emails[group[0]] if len(group) == 1 else [emails[key] for key in group] for group in groups]
 
 
 def delete_schedules(ids: Iterable[int], *, actor: Actor) -> int:
@@ -74,10 +127,19 @@ def delete_schedules(ids: Iterable[int], *, actor: Actor) -> int:
 
 
 def add_override(
-    schedule_id: int, user_id: int, start: datetime, end: datetime, reason: str = "", *, actor: Actor
+    schedule_id: int,
+    user_id: int | None,
+    start: datetime,
+    end: datetime,
+    reason: str = "",
+    *,
+    actor: Actor,
+    kind: str = "instead",
+    replaces_id: int | None = None,
 ) -> models.Override:
-    """Put a person on call from ``start`` to ``end`` instead of whoever the layers name.
+    """Change who is on call from ``start`` to ``end``: see ``rules.Override`` for the kinds.
 
+    Without a ``user_id`` nobody is on call then, by intent; with ``replaces_id`` only that person is replaced.
     A moment without an offset is local time of the schedule's zone. What is past stays as it was: a ``start`` before
     now becomes now (except for the system, which may write history). Raises Forbidden, NotFound, Invalid.
     """
@@ -89,20 +151,29 @@ def add_override(
         if actor.kind != "system":
             start = max(start, now)
         problems = {}
-        user = User.objects.filter(pk=user_id).first()
-        if user is None or not user.is_active:
+        known = User.objects.in_bulk([key for key in (user_id, replaces_id) if key is not None])
+        user = known.get(user_id) if user_id is not None else None
+        if user_id is not None and (user is None or not user.is_active):
             problems["user"] = "an active person"
+        if kind not in rules.OVERRIDE_KINDS:
+            problems["kind"] = "one of " + ", ".join(rules.OVERRIDE_KINDS)
+        elif kind != "instead" and user_id is None:
+            problems["user"] = "somebody, unless the kind is instead"
+        if replaces_id is not None and (replaces_id not in known or kind != "instead" or replaces_id == user_id):
+            problems["replaces"] = "another person, and only for the kind instead"
         if end <= start:
             problems["end"] = "after the start" if start > now else "in the future"
         elif end - start > MAX_OVERRIDE:
             problems["end"] = f"{MAX_OVERRIDE.days} days after the start at most"
         if len(reason) > 300:
             problems["reason"] = "300 characters at most"
-        if problems or user is None:
+        if problems:
             raise Invalid("This override cannot be kept.", problems)
         row = models.Override.objects.create(
             schedule=schedule,
+            kind=kind,
             user=user,
+            replaces=known.get(replaces_id) if replaces_id is not None else None,
             starts_at=start,
             ends_at=end,
             reason=reason.strip(),
@@ -117,10 +188,21 @@ def add_override(
 def save_override(spec: OverrideSpec, *, actor: Actor) -> models.Override:
     """``add_override`` by natural keys: the schedule's slug or name and the person's e-mail address."""
     schedule = queries.schedule(actor, spec.schedule)
-    user_id = User.objects.filter(email__iexact=spec.user.strip()).values_list("pk", flat=True).first()
-    if user_id is None:
-        raise Invalid("This override cannot be kept.", {"user": "the e-mail address of somebody known here"})
-    return add_override(schedule.pk, user_id, spec.start, spec.end, spec.reason, actor=actor)
+    ids: dict[str, int | None] = {}
+    for name, email in (("user", spec.user), ("replaces", spec.replaces)):
+        ids[name] = User.objects.filter(email__iexact=email.strip()).values_list("pk", flat=True).first()
+        if email.strip() and ids[name] is None:
+            raise Invalid("This override cannot be kept.", {name: "the e-mail address of somebody known here"})
+    return add_override(
+        schedule.pk,
+        ids["user"],
+        spec.start,
+        spec.end,
+        spec.reason,
+        actor=actor,
+        kind=spec.kind,
+        replaces_id=ids["replaces"],
+    )
 
 
 def delete_overrides(ids: Iterable[int], *, actor: Actor) -> int:
@@ -130,7 +212,7 @@ def delete_overrides(ids: Iterable[int], *, actor: Actor) -> int:
     """
     with transaction.atomic():
         now = clock.now()
-        found = models.Override.objects.select_for_update(of=("self",)).select_related("schedule", "user")
+        found = models.Override.objects.select_for_update(of=("self",)).select_related("schedule", "user", "replaces")
         rows = [row for row in found.filter(pk__in=list(ids)).order_by("pk") if row.ends_at > now]
         for row in rows:
             require(actor, Deed.OVERRIDE, row.schedule.team_id)
@@ -175,15 +257,26 @@ def _free(name: str, slug: str, pk: int | None) -> None:
         raise Conflict("There is such a schedule already.", taken)
 
 
-def _resolved(spec: ScheduleSpec) -> list[tuple[LayerSpec, list[int]]]:
+def _effective(zone: str, at: datetime | None) -> datetime:
+    """From when on a change holds. Raises Invalid for the past: history stays as it was."""
+    now = clock.now()
+    if at is None:
+        return now
+    moment = rules.local_instant(zone, at)
+    if moment < now - timedelta(minutes=1):
+        raise Invalid("This schedule cannot be kept.", {"effective": "now or later: what is past stays as it was"})
+    return max(moment, now)
+
+
+def _resolved(spec: ScheduleSpec) -> list[tuple[LayerSpec, list[list[int]]]]:
     """Layers with instants instead of local times and people instead of addresses. Raises Invalid."""
-    emails = {email.strip().lower() for layer in spec.layers for email in layer.members}
+    emails = {email.strip().lower() for layer in spec.layers for group in layer.groups for email in group}
     ids = {email.lower(): pk for email, pk in User.objects.filter(email__in=emails).values_list("email", "pk")}
     problems: dict[str, str] = {}
     layers = []
     for index, layer in enumerate(spec.layers):
         anchor, starts_at, ends_at = (
-            rules.local_instant(spec.zone, moment) if moment else None
+            rules.local_instant(layer.zone or spec.zone, moment) if moment else None
             for moment in (layer.anchor, layer.starts_at, layer.ends_at)
         )
         if anchor is None:
@@ -192,18 +285,15 @@ def _resolved(spec: ScheduleSpec) -> list[tuple[LayerSpec, list[int]]]:
         if ends_at and ends_at <= (starts_at or anchor):
             problems[f"layers.{index}.ends_at"] = "after the layer's beginning"
         members = []
-        for place, email in enumerate(layer.members):
-            if (user_id := ids.get(email.strip().lower())) is None:
+        for place, group in enumerate(layer.groups):
+            found = [ids.get(email.strip().lower()) for email in group]
+            if None in found:
                 problems[f"layers.{index}.members.{place}"] = "the e-mail address of somebody known here"
-            else:
-                members.append(user_id)
-        kept = LayerSpec(
+            members.append([key for key in found if key is not None])
+        kept = replace(
+            layer,
             name=layer.name.strip(),
             anchor=anchor,
-            members=layer.members,
-            unit=layer.unit,
-            length=layer.length,
-            restrictions=layer.restrictions,
             starts_at=starts_at,
             ends_at=ends_at,
             weekdays=sorted(set(layer.weekdays)),
@@ -214,20 +304,104 @@ def _resolved(spec: ScheduleSpec) -> list[tuple[LayerSpec, list[int]]]:
     return layers
 
 
-def _set_layers(row: models.Schedule, layers: Sequence[tuple[LayerSpec, list[int]]]) -> None:
-    have = {layer.position: layer for layer in row.layers.all()}
-    members = []
-    for position, (spec, user_ids) in enumerate(layers):
-        layer = have.pop(position, None) or models.Layer(schedule=row, position=position)
-        layer.name, layer.unit, layer.length = spec.name, spec.unit, spec.length
-        layer.anchor, layer.starts_at, layer.ends_at = spec.anchor, spec.starts_at, spec.ends_at
-        layer.weekdays = spec.weekdays
-        layer.restrictions = [window.to_json() for window in spec.restrictions]
-        layer.save()
-        members += [models.LayerMember(layer=layer, position=n, user_id=user) for n, user in enumerate(user_ids)]
-    models.Layer.objects.filter(pk__in=[layer.pk for layer in have.values()]).delete()
-    models.LayerMember.objects.filter(layer__schedule=row).delete()
-    models.LayerMember.objects.bulk_create(members)
+_COLUMNS = (
+    "level", "name", "zone", "unit", "length", "anchor", "starts_at", "ends_at", "weekdays", "handoffs",
+    "shift_minutes", "restrictions",
+)  # fmt: skip
+
+
+def _set_layers(
+    row: models.Schedule,
+    layers: Sequence[tuple[LayerSpec, list[list[int]]]],
+    at: datetime,
+    *,
+    old_zone: str,
+    new: bool,
+) -> None:
+    """Make the layers as written from ``at`` on; what was in effect before stays as it was."""
+    stored = list(
+        row.layers.filter(Q(effective_until=None) | Q(effective_until__gt=at))
+        .prefetch_related("members")
+        .order_by("id")
+    )
+    current = {layer.position: layer for layer in stored if layer.effective_until is None}
+    wanted = _rows(row, layers)
+    same = {
+        position
+        for position, (one, members) in enumerate(wanted)
+        if position in current and _same(current[position], one, members) and (one.zone or old_zone == row.zone)
+    }
+    if len(same) == len(wanted) == len(current):
+        return
+    for old in stored:
+        if old.position in same and old is current.get(old.position):
+            if old.effective_from is not None and old.effective_from > at:
+                old.effective_from = at
+                old.save(update_fields=["effective_from"])
+        else:
+            _retire(old, at, old_zone)
+    for position, (one, members) in enumerate(wanted):
+        if position in same:
+            continue
+        if not new and (one.starts_at or one.anchor) < at:
+            one.effective_from = at
+        one.save()
+        models.LayerMember.objects.bulk_create(
+            models.LayerMember(layer=one, position=place, user_id=user)
+            for place, group in enumerate(members)
+            for user in group
+        )
+
+
+def _rows(
+    row: models.Schedule, layers: Sequence[tuple[LayerSpec, list[list[int]]]]
+) -> list[tuple[models.Layer, list[list[int]]]]:
+    """Layers as they will be stored, not stored yet, with their people."""
+    found = []
+    level = -1
+    for position, (spec, members) in enumerate(layers):
+        level += 0 if spec.beside else 1
+        layer = models.Layer(
+            schedule=row,
+            position=position,
+            level=level,
+            name=spec.name,
+            zone=spec.zone,
+            unit=spec.unit,
+            length=spec.length,
+            anchor=spec.anchor,
+            starts_at=spec.starts_at,
+            ends_at=spec.ends_at,
+            weekdays=spec.weekdays,
+            handoffs=[one.to_json() for one in spec.handoffs],
+            shift_minutes=spec.shift_minutes,
+            restrictions=[window.to_json() for window in spec.restrictions],
+        )
+        found.append((layer, members))
+    return found
+
+
+def _same(old: models.Layer, wanted: models.Layer, members: list[list[int]]) -> bool:
+    groups: dict[int, list[int]] = {}
+    for member in sorted(old.members.all(), key=lambda one: (one.position, one.pk)):
+        groups.setdefault(member.position, []).append(member.user_id)
+    level = old.position if old.level is None else old.level
+    return (
+        list(groups.values()) == members
+        and level == wanted.level
+        and all(getattr(old, name) == getattr(wanted, name) for name in _COLUMNS if name != "level")
+    )
+
+
+def _retire(old: models.Layer, at: datetime, zone: str) -> None:
+    """End a layer at ``at``; one that was never in effect goes without a trace."""
+    begin = max(old.starts_at or old.anchor, old.effective_from or old.anchor)
+    if begin >= at:
+        old.delete()
+        return
+    old.effective_until = at
+    old.zone = old.zone or zone  # the schedule's may change
+    old.save(update_fields=["effective_until", "zone"])
 
 
 def _paged_by(schedule_id: int) -> list[str]:
@@ -250,7 +424,9 @@ def _facts(schedule_id: int) -> dict[str, Any]:
 def _override_facts(row: models.Override) -> dict[str, Any]:
     return {
         "schedule": row.schedule.slug,
-        "user": row.user.email,
+        "kind": row.kind,
+        "user": row.user.email if row.user else "",
+        "replaces": row.replaces.email if row.replaces else "",
         "start": row.starts_at.isoformat(),
         "end": row.ends_at.isoformat(),
         "reason": row.reason,

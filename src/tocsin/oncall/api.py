@@ -1,5 +1,6 @@
 """On call over HTTP: schedules, who is on call, shifts, overrides."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,14 +40,20 @@ class LayerOut(Schema):
     unit: str
     length: int
     anchor: datetime
-    members: list[str]
+    members: list[str | list[str]]
     restrictions: list[dict[str, Any]]
     starts_at: datetime | None
     ends_at: datetime | None
+    weekdays: list[int]
+    handoffs: list[dict[str, Any]]
+    shift_minutes: int | None
+    beside: bool
+    zone: str
 
 
 class ScheduleDetail(ScheduleOut):
     layers: list[LayerOut]
+    uncovered: list[dict[str, Any]]
 
 
 class ShiftOut(Schema):
@@ -79,7 +86,9 @@ class FinalOut(Schema):
 class OverrideOut(Schema):
     id: int
     schedule: str
-    user: str
+    kind: str
+    user: str | None
+    replaces: str | None
     from_: datetime = Field(serialization_alias="from")
     to: datetime
     reason: str
@@ -92,12 +101,18 @@ class OverrideList(Schema):
 
 
 class OverrideIn(Strict):
-    """This person instead of whoever the layers name."""
+    """A change to who is on call.
 
-    user: str
+    `kind` `instead`: `user` instead of everybody, or of `replaces` alone; without a `user` nobody, a gap by intent.
+    `beside`: `user` as well. `shadow`: `user` comes along, is told of every page and is not on call.
+    """
+
+    user: str = ""
     from_: LocalMoment = Field(alias="from")
     to: LocalMoment
     reason: str = ""
+    kind: str = "instead"
+    replaces: str = ""
 
 
 def schedule_json(row: Schedule) -> dict[str, Any]:
@@ -114,21 +129,8 @@ def schedule_json(row: Schedule) -> dict[str, Any]:
 
 def detail_json(row: Schedule) -> dict[str, Any]:
     """A schedule with its layers, as they are written."""
-    spec = queries.export_schedules([row.pk])[0]
-    layers = [
-        {
-            "name": layer.name,
-            "unit": layer.unit,
-            "length": layer.length,
-            "anchor": layer.anchor,
-            "members": layer.members,
-            "restrictions": [{"days": r.days, "start": r.start, "end": r.end} for r in layer.restrictions],
-            "starts_at": layer.starts_at,
-            "ends_at": layer.ends_at,
-        }
-        for layer in spec.layers
-    ]
-    return schedule_json(row) | {"layers": layers}
+    spec = asdict(queries.export_schedules([row.pk])[0])
+    return schedule_json(row) | {"layers": spec["layers"], "uncovered": spec["uncovered"]}
 
 
 def shifts_json(shifts: list[Shift]) -> list[dict[str, Any]]:
@@ -152,7 +154,9 @@ def override_json(row: Override) -> dict[str, Any]:
     return {
         "id": row.pk,
         "schedule": row.schedule.slug,
-        "user": row.user.email,
+        "kind": row.kind,
+        "user": row.user.email if row.user else None,
+        "replaces": row.replaces.email if row.replaces else None,
         "from_": row.starts_at,
         "to": row.ends_at,
         "reason": row.reason,
@@ -182,10 +186,12 @@ def show_schedule(request: HttpRequest, ref: str) -> dict[str, Any]:
 
 
 @router.put("/schedules/{ref}", response=ScheduleDetail)
-def save_schedule(request: HttpRequest, ref: str, spec: Body[ScheduleSpec]) -> dict[str, Any]:
-    """Change a schedule; its layers become the given ones."""
+def save_schedule(
+    request: HttpRequest, ref: str, spec: Body[ScheduleSpec], effective: LocalMoment | None = None
+) -> dict[str, Any]:
+    """Change a schedule; its layers become the given ones, now or at `effective`. What is past stays as it was."""
     row = queries.schedule(asker(request), ref)
-    return detail_json(actions.save_schedule(spec, actor=asker(request), id=row.pk))
+    return detail_json(actions.save_schedule(spec, actor=asker(request), id=row.pk, effective=effective))
 
 
 @router.delete("/schedules/{ref}", response=Count)
@@ -224,17 +230,25 @@ def list_overrides(
     row = queries.schedule(asker(request), ref)
     start = since or clock.now()
     end = until or start + timedelta(days=366)
-    found = queries.overrides(row.pk, start, end).select_related("schedule", "user", "created_by")
+    found = queries.overrides(row.pk, start, end).select_related("schedule")
     return {"items": [override_json(one) for one in found]}
 
 
 @router.post("/schedules/{ref}/overrides", response={201: OverrideOut}, by_alias=True)
 def create_override(request: HttpRequest, ref: str, body: OverrideIn) -> Status[dict[str, Any]]:
-    """Put a person on call for a while. Times without an offset are the schedule's local time."""
+    """Change who is on call for a while. Times without an offset are the schedule's local time."""
     actor = asker(request)
     row = queries.schedule(actor, ref)
-    user = people.user(actor, body.user)
-    made = actions.add_override(row.pk, user.pk, body.from_, body.to, body.reason, actor=actor)
+    made = actions.add_override(
+        row.pk,
+        people.user(actor, body.user).pk if body.user else None,
+        body.from_,
+        body.to,
+        body.reason,
+        actor=actor,
+        kind=body.kind,
+        replaces_id=people.user(actor, body.replaces).pk if body.replaces else None,
+    )
     return Status(201, override_json(made))
 
 
@@ -253,6 +267,6 @@ def everyone_on_call(request: HttpRequest, at: Moment | None = None) -> list[dic
     found = []
     for row in rows:
         line = lines.get(row.pk)
-        shifts = shifts_json([line.shift]) if line and line.shift else []
+        shifts = shifts_json(list(line.shifts)) if line else []
         found.append({"at": moment, "schedule": row.name, "oncall": shifts})
     return found

@@ -33,7 +33,7 @@ def create_schedule(
     member: Annotated[list[str], typer.Option(help="E-mail address, in the order of turns; may be repeated.")],
     from_: Annotated[str, typer.Option("--from", help="When the first turn begins; its time of day is the hand-off.")],
     zone: Annotated[str, typer.Option(help="IANA zone of the hand-off.")] = "UTC",
-    unit: Annotated[str, typer.Option(help="hour, day or week.")] = "week",
+    unit: Annotated[str, typer.Option(help="hour, day, week or month.")] = "week",
     length: Annotated[int, typer.Option(min=1, help="A turn is this many units.")] = 1,
     team: Annotated[str, typer.Option(help="Team that it belongs to.")] = "",
     slug: Annotated[str, typer.Option(help="Short name; made from the name when not given.")] = "",
@@ -96,35 +96,54 @@ def everyone(at: Annotated[str, typer.Option(help="When: ISO 8601; now when not 
     output.emit({"items": found}, lambda value: output.table(rows, ("schedule", "name", "email", "layer", "to")))
 
 
-def _override(schedule: str, user: str, from_: str, to: str, reason: str) -> None:
-    body = {"user": user, "from": moment(from_, local=False), "to": moment(to, local=False), "reason": reason}
+User = Annotated[str, typer.Option(help="E-mail address of who is on call then; left out: nobody, a gap by intent.")]
+How = Annotated[str, typer.Option("--kind", help="instead, beside or shadow (comes along, is not on call).")]
+Replaces = Annotated[str, typer.Option(help="E-mail address: instead of this person alone.")]
+Reason = Annotated[str, typer.Option(help="Why.")]
+
+
+def _override(schedule: str, user: str, from_: str, to: str, reason: str, kind: str, replaces: str) -> None:
+    body = {
+        "user": user,
+        "from": moment(from_, local=False),
+        "to": moment(to, local=False),
+        "reason": reason,
+        "kind": kind,
+        "replaces": replaces,
+    }
     with api() as server:
         made = server.post(f"/schedules/{part(schedule)}/overrides", body)
-    output.emit(made, lambda value: output.say(f"Override {value['id']}: {value['user']} is on call."))
+    who = made["user"] or "nobody"
+    how = "comes along" if kind == "shadow" else "is on call"
+    output.emit(made, lambda value: output.say(f"Override {value['id']}: {who} {how}."))
 
 
 @oncall.verb("override")
 def override_oncall(
     schedule: Schedule,
-    user: Annotated[str, typer.Option(help="E-mail address of who is on call instead.")],
     to: To,
+    user: User = "",
     from_: From = "now",
-    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    reason: Reason = "",
+    kind: How = "instead",
+    replaces: Replaces = "",
 ) -> None:
     """Put a person on call for a while, instead of whoever the layers name."""
-    _override(schedule, user, from_, to, reason)
+    _override(schedule, user, from_, to, reason, kind, replaces)
 
 
 @override.verb("create")
 def create_override(
     schedule: Schedule,
-    user: Annotated[str, typer.Option(help="E-mail address of who is on call instead.")],
     to: To,
+    user: User = "",
     from_: From = "now",
-    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    reason: Reason = "",
+    kind: How = "instead",
+    replaces: Replaces = "",
 ) -> None:
     """The same as `oncall override`."""
-    _override(schedule, user, from_, to, reason)
+    _override(schedule, user, from_, to, reason, kind, replaces)
 
 
 @override.verb("list")
@@ -140,7 +159,7 @@ def list_overrides(
             since=moment(since) if since else "",
             until=moment(until) if until else "",
         )
-    output.items(found["items"], ("id", "user", "from", "to", "reason", "created_by"))
+    output.items(found["items"], ("id", "kind", "user", "replaces", "from", "to", "reason", "created_by"))
 
 
 @override.verb("delete")

@@ -9,6 +9,8 @@ class Schedule(models.Model):
     team = models.ForeignKey("people.Team", null=True, blank=True, on_delete=models.SET_NULL, related_name="schedules")
     zone = models.CharField(max_length=60, default="UTC", help_text="IANA zone in which hand-offs are local times")
     description = models.TextField(blank=True)
+    # as a layer's restrictions: when nobody needs to be on call
+    uncovered = models.JSONField(default=list, blank=True, db_default=[])
 
     class Meta:
         db_table = "oncall_schedule"
@@ -19,11 +21,19 @@ class Schedule(models.Model):
 
 
 class Layer(models.Model):
-    """A rotation: people in turn, handed over at a local time. A higher ``position`` goes before a lower one."""
+    """A rotation: people in turn, handed over at a local time. A higher ``level`` goes before a lower one.
+
+    A row is never changed once it was in effect: an edit ends it (``effective_until``) and adds another that takes over
+    (``effective_from``), so that who was on call stays true. Rows without ``effective_until`` are the current ones.
+    """
 
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="layers")
-    position = models.SmallIntegerField()
+    position = models.SmallIntegerField(help_text="its place in the list, from 0")
+    level = models.SmallIntegerField(
+        null=True, blank=True, help_text="layers of one level run beside each other; empty: the position"
+    )
     name = models.CharField(max_length=120)
+    zone = models.CharField(max_length=60, blank=True, default="", db_default="", help_text="empty: the schedule's")
     unit = models.CharField(
         max_length=5, choices=[("hour", "Hours"), ("day", "Days"), ("week", "Weeks"), ("month", "Months")]
     )
@@ -33,34 +43,53 @@ class Layer(models.Model):
     ends_at = models.DateTimeField(null=True, blank=True)
     # for days only: [1..7], the weekdays that count as days of a turn; empty: all
     weekdays = models.JSONField(default=list, blank=True)
-    # [{"days": [1..7], "from": "HH:MM", "to": "HH:MM"}]: on call only then, local time; over midnight allowed
+    # for weeks only: [{"day": 1..7, "time": "HH:MM"}], when a turn ends; empty: after seven days
+    handoffs = models.JSONField(default=list, blank=True, db_default=[])
+    shift_minutes = models.IntegerField(null=True, blank=True, help_text="on call only for so long of each turn")
+    # [{"days": [1..7], "from": "HH:MM", "to": "HH:MM", ...}]: on call only then, local time; over midnight allowed
     restrictions = models.JSONField(default=list, blank=True)
+    effective_from = models.DateTimeField(null=True, blank=True)
+    effective_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "oncall_layer"
-        ordering = ["schedule_id", "position"]
+        ordering = ["schedule_id", "position", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["schedule", "position"], name="layer_position"),
             models.CheckConstraint(condition=models.Q(length__gte=1), name="layer_length"),
         ]
 
 
 class LayerMember(models.Model):
+    """A person in a rotation; those who share a ``position`` have the turn together."""
+
     layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="members")
     position = models.SmallIntegerField()
     user = models.ForeignKey("people.User", on_delete=models.CASCADE, related_name="layer_memberships")
 
     class Meta:
         db_table = "oncall_layer_member"
-        ordering = ["layer_id", "position"]
-        constraints = [models.UniqueConstraint(fields=["layer", "position"], name="layer_member_position")]
+        ordering = ["layer_id", "position", "id"]
+        constraints = [models.UniqueConstraint(fields=["layer", "position", "user"], name="layer_member_once")]
 
 
 class Override(models.Model):
-    """This person instead of whoever the layers name, for a stretch. A later one goes before an earlier one."""
+    """A change to who is on call, for a stretch; see ``rules.Override``. A later one goes before an earlier one."""
 
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="overrides")
-    user = models.ForeignKey("people.User", on_delete=models.CASCADE, related_name="overrides")
+    kind = models.CharField(
+        max_length=8,
+        default="instead",
+        db_default="instead",
+        choices=[("instead", "Instead"), ("beside", "Beside"), ("shadow", "Shadow")],
+    )
+    user = models.ForeignKey(
+        "people.User", null=True, blank=True, on_delete=models.CASCADE, related_name="overrides",
+        help_text="empty: nobody instead",
+    )  # fmt: skip
+    replaces = models.ForeignKey(
+        "people.User", null=True, blank=True, on_delete=models.CASCADE, related_name="+",
+        help_text="instead of this person alone; empty: of everybody",
+    )  # fmt: skip
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     reason = models.CharField(max_length=300, blank=True)

@@ -42,6 +42,7 @@ class User(AbstractBaseUser):
     zone = models.CharField(max_length=60, default="UTC", help_text="IANA time zone")
     role = models.CharField(max_length=20, choices=ROLES, default="responder")
     is_active = models.BooleanField(default=True)
+    left_at = models.DateTimeField(null=True, blank=True, help_text="since when not active; empty: for ever")
     manager = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reports")
     theme = models.CharField(
         max_length=20, default="system", choices=[(v, v) for v in ("system", "light", "dark", "contrast")]

@@ -28,6 +28,7 @@ from tocsin.platform.errors import NotFound
 
 URGENCIES: tuple[Urgency, ...] = ("high", "low")
 _AROUND = timedelta(days=60)
+_INSTANT = timedelta(microseconds=1)
 
 
 def policies(actor: Actor, q: str = "", team_ids: Iterable[int] = ()) -> QuerySet[models.Policy]:
@@ -138,8 +139,16 @@ class Resolver:
         found = [
             Resolved(shift.user_id, oncall.via(schedule, shift)) for shift in shifts if shift.user_id in self._users
         ]
-        begin, end = (shifts[0].start, shifts[0].end) if shifts else (at, at + timedelta(microseconds=1))
-        self._known[schedule_id] = (begin, end, found)
+        end = (oncall_rules.next_change(schedule, at) or at + _AROUND) if shifts else at + _INSTANT
+        if any(one.kind == "shadow" for one in schedule.overrides):
+            along = oncall_rules.shadows(schedule, at, at + _INSTANT)
+            found += [
+                Resolved(shift.user_id, oncall.via(schedule, shift) | {"shadow": True}, shadow=True)
+                for shift in along
+                if shift.user_id in self._users
+            ]
+            end = at + _INSTANT
+        self._known[schedule_id] = (at, end, found)
         return found
 
 
@@ -148,7 +157,7 @@ def resolver(
 ) -> Resolver:
     """A resolver for these schedules and teams and for all active people, good from ``at`` to ``until`` (or a while).
 
-    Six queries however many.
+    Seven queries however many.
     """
     teams: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
     wanted = set(team_ids)

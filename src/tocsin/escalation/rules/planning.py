@@ -123,10 +123,14 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """One person whom a target stands for right now, and how: JSON-able facts of the shift, the team, the person."""
+    """One person whom a target stands for right now, and how: JSON-able facts of the shift, the team, the person.
+
+    ``shadow``: comes along and is told, but nobody counts on them; shadows alone are nobody.
+    """
 
     user_id: int
     via: dict[str, Any] = field(default_factory=dict)
+    shadow: bool = False
 
 
 Resolve = Callable[[Target, datetime], Sequence[Resolved]]
@@ -223,6 +227,8 @@ def via_words(target: Target | None, via: Mapping[str, Any]) -> str:
         return f"in team {name}"
     if target.kind == "user":
         return "named directly"
+    if via.get("shadow"):
+        return f"comes along as a shadow in {name}"
     by = f"by override ({via['override']})" if via.get("override") else ""
     by = by or ("by override" if "override" in via else f"layer {via['layer']}" if via.get("layer") else "")
     shift = f", {via['from']} to {via['to']}" if via.get("from") and via.get("to") else ""
@@ -335,15 +341,21 @@ Named = tuple[Target, Mapping[str, Any], tuple[Mapping[str, Any], ...]]
 
 
 def _people(targets: Iterable[Target], resolve: Resolve, at: datetime) -> dict[int, Named]:
-    """Everybody the targets stand for at ``at``, each once, in order of naming, with all ways they were named."""
+    """Everybody the targets stand for at ``at``, each once, in order of naming, with all ways they were named.
+
+    Shadows come last, and only with somebody to shadow.
+    """
     found: dict[int, Named] = {}
+    shadows: dict[int, Named] = {}
     for target in targets:
         for person in resolve(target, at):
-            if first := found.get(person.user_id):
+            if person.shadow:
+                shadows.setdefault(person.user_id, (target, person.via, ()))
+            elif first := found.get(person.user_id):
                 found[person.user_id] = (first[0], first[1], (*first[2], {**person.via, "target": target.to_json()}))
             else:
                 found[person.user_id] = (target, person.via, ())
-    return found
+    return found | {user: named for user, named in shadows.items() if found and user not in found}
 
 
 def _nobody(targets: Sequence[Target]) -> str:

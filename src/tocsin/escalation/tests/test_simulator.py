@@ -8,7 +8,8 @@ from tocsin.escalation.actions.policies import save_policy
 from tocsin.escalation.models import Page, Run
 from tocsin.escalation.rules import PolicySpec, StepSpec
 from tocsin.escalation.simulator import Answer, simulate
-from tocsin.oncall.actions import save_schedule
+from tocsin.oncall.actions import add_override, save_schedule
+from tocsin.oncall.models import Schedule
 from tocsin.oncall.rules import LayerSpec, RestrictionSpec, ScheduleSpec
 from tocsin.people.models import ContactMethod, NotificationRule, User
 from tocsin.people.queries import actor_of
@@ -147,3 +148,14 @@ def test_what_makes_no_sense(service: Service) -> None:
     assert set(refused.value.problems) == {"priority", "at", "for"}
     with pytest.raises(NotFound):
         simulate(999_999, "P1", AT, 60, actor=SYSTEM)
+
+
+def test_a_shadow_is_told_with_whoever_is_on_call_and_never_alone(service: Service) -> None:
+    person("dee")
+    dee = User.objects.get(name="Dee")
+    add_override(Schedule.objects.get().pk, dee.pk, AT, AT + timedelta(days=1), actor=SYSTEM, kind="shadow")
+    found = simulate(service.pk, "P1", AT, 4 * 3600, actor=SYSTEM)
+    told = [(int((page.at - AT) / MINUTE), page.reason.text) for page in found.pages if page.user == "Dee"]
+    # at 17:05 nobody is on call any more, so that there is nobody to come along with
+    assert told == [(0, "Payments, version 1, step 1 of 2, loop 1 of 2: comes along as a shadow in Primary.")]
+    assert [page.reason.why for page in found.gaps] == ["nobody is on call in Primary"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_GET
 from tocsin.oncall import queries, rules
 from tocsin.oncall.models import Schedule
 from tocsin.oncall.pages import timeline
-from tocsin.oncall.pages.timeline import Lane, View
+from tocsin.oncall.pages.timeline import View
 from tocsin.people import queries as people
 from tocsin.people.models import User
 from tocsin.people.rules import Deed, may
@@ -88,8 +89,8 @@ def board(request: Request) -> HttpResponse:
     lines = _lines(rows, loaded, moment)
     columns = [
         ("schedule", lambda line: line.schedule.name),
-        ("on call", lambda line: line.on.user.name if line.on.user else ""),
-        ("e-mail", lambda line: line.on.user.email if line.on.user else ""),
+        ("on call", lambda line: line.on.names),
+        ("e-mail", lambda line: ", ".join(user.email for user in line.on.users)),
         ("until", lambda line: line.on.until.isoformat() if line.on.until else ""),
         ("next", lambda line: line.next_user.name if line.next_user else ""),
     ]
@@ -98,14 +99,19 @@ def board(request: Request) -> HttpResponse:
     finals = {row.pk: rules.final_schedule(loaded[row.pk], view.start, view.end) for row in rows if row.pk in loaded}
     names = _names(shift for shifts in finals.values() for shift in shifts)
     lanes = [
-        Lane(
-            row.name,
-            timeline.bars(view, finals.get(row.pk, []), names, request.user.pk, gaps=True),
-            "final",
-            row.team.name if row.team else "",
-            f"/on-call/{row.pk}/",
-        )
+        lane
         for row in rows
+        for lane in timeline.lanes(
+            view,
+            row.name,
+            finals.get(row.pk, []),
+            names,
+            request.user.pk,
+            kind="final",
+            note=row.team.name if row.team else "",
+            href=f"/on-call/{row.pk}/",
+            gaps=True,
+        )
     ]
     mine = [
         (by_id(rows, shift.schedule_id), shift)
@@ -122,7 +128,7 @@ def board(request: Request) -> HttpResponse:
             "team": team,
             "now": moment,
             "mine": [(row, shift) for row, shift in mine if row][:6],
-            "gaps": sum(line.on.shift is None for line in lines),
+            "gaps": sum(not line.on.shifts for line in lines),
             "may_override": may(request.actor, Deed.OVERRIDE),
             "may_configure": may(request.actor, Deed.CONFIGURE),
             **frame(request, view, [row.zone for row in rows]),
@@ -145,8 +151,7 @@ def _lines(rows: Sequence[Schedule], loaded: dict[int, rules.Schedule], moment: 
     for key, line in found.items():
         after = line.until or moment
         coming = rules.final_schedule(loaded[key], after, after + SOON)
-        if line.shift is None:
-            coming = [shift for shift in coming if shift.start >= after]
+        coming = [shift for shift in coming if shift.start >= after or not line.shifts]
         if coming:
             following[key] = coming[0]
     users = queries.people(shift.user_id for shift in following.values())
@@ -171,30 +176,29 @@ def schedule(request: Request, schedule_id: int) -> HttpResponse:
     view = view_of(request, 14, row.zone)
     loaded = queries.load([row.pk], min(view.start, moment), max(view.end, moment + SOON))[row.pk]
     final = rules.final_schedule(loaded, view.start, view.end)
-    layers = sorted(loaded.layers, key=lambda layer: layer.position)
-    rendered = [(layer, rules.rendered(loaded, layer, view.start, view.end)) for layer in layers]
+    written = queries.current_layers(row.pk)
+    layers = [layer for layer in loaded.layers if layer.id in written]
+    by_place: dict[int, list[rules.Layer]] = {}
+    for layer in loaded.layers:
+        by_place.setdefault(layer.position, []).append(layer)
     overrides = list(queries.overrides(row.pk, view.start, max(view.end, moment + SOON)))
-    members = [user_id for layer in layers for user_id in layer.members]
-    names = {key: user.name for key, user in queries.people([*members, *(o.user_id for o in overrides)]).items()}
+    members = {user_id for layer in loaded.layers for group in layer.members for user_id in group}
+    others = {key for one in overrides for key in (one.user_id, one.replaces_id) if key is not None}
+    names = {key: user.name for key, user in queries.people(members | others).items()}
     me = request.user.pk
-    lanes = [
-        Lane(layer.name, timeline.bars(view, shifts, names, me), "layer", turns(layer)) for layer, shifts in rendered
-    ]
+    lanes = []
+    for _, same in sorted(by_place.items()):
+        # a layer that was changed goes on in the lane of what it was
+        shifts = [shift for layer in same for shift in rules.rendered(loaded, layer, view.start, view.end)]
+        lanes += timeline.lanes(view, same[-1].name, shifts, names, me, note=turns(same[-1]))
     over = [
-        rules.Shift(
-            one.user_id,
-            one.starts_at,
-            one.ends_at,
-            row.pk,
-            None,
-            rules.Override(one.pk, one.user_id, one.starts_at, one.ends_at, one.reason),
-        )
+        rules.Shift(one.user_id or 0, one.starts_at, one.ends_at, row.pk, None, queries.override_of(one))
         for one in overrides
         if one.starts_at < view.end and one.ends_at > view.start
     ]
     if over:
-        lanes.append(Lane("Overrides", timeline.bars(view, over, names, me), "override"))
-    lanes.append(Lane("Final", timeline.bars(view, final, names, me, gaps=True), "final", "who is paged"))
+        lanes += timeline.lanes(view, "Overrides", over, names, me, kind="override")
+    lanes += timeline.lanes(view, "Final", final, names, me, kind="final", note="who is paged", gaps=True)
     lines = _lines([row], {row.pk: loaded}, moment)
     columns = [
         ("from", lambda shift: shift.start.isoformat()),
@@ -216,15 +220,20 @@ def schedule(request: Request, schedule_id: int) -> HttpResponse:
             "layers": [
                 (
                     layer,
-                    turns(layer),
-                    [(user_id, names.get(user_id, "somebody who left")) for user_id in layer.members],
+                    f"{turns(layer)}, handed over at {handed_over(layer, row.zone)}",
+                    [
+                        [(user_id, names.get(user_id, "somebody who left")) for user_id in group]
+                        for group in layer.members
+                    ],
                     [hours(window) for window in layer.restrictions],
+                    _coming(written[layer.id], moment),
                 )
                 for layer in reversed(layers)
             ],
+            "uncovered": [hours(window) for window in loaded.uncovered],
             "overrides": [one for one in overrides if one.ends_at > moment],
-            "gaps": rules.gaps(loaded, max(view.start, moment), view.end) if view.end > moment else [],
-            "final": lanes[-1].bars,
+            "gaps": rules.unexplained_gaps(loaded, max(view.start, moment), view.end) if view.end > moment else [],
+            "final": timeline.bars(view, final, names, me, gaps=True),
             "links": True,
             "may_override": may(request.actor, Deed.OVERRIDE, row.team_id),
             "may_configure": may(request.actor, Deed.CONFIGURE, row.team_id),
@@ -234,26 +243,58 @@ def schedule(request: Request, schedule_id: int) -> HttpResponse:
 
 
 UNIT = {"hour": ("hour", "hours"), "day": ("day", "days"), "week": ("week", "weeks"), "month": ("month", "months")}
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+          "December")  # fmt: skip
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _coming(at: datetime | None, moment: datetime) -> datetime | None:
+    return at if at is not None and at > moment else None
 
 
 def turns(layer: rules.Layer) -> str:
     """``2 weeks each, 3 people``."""
     one, many = UNIT[layer.unit]
     length = f"{layer.length} {many}" if layer.length > 1 else f"a {one}" if layer.unit != "hour" else "an hour"
-    people_ = f"{len(layer.members)} people" if len(layer.members) != 1 else "one person"
+    if layer.handoffs:
+        length = "a hand-off" if layer.length == 1 else f"{layer.length} hand-offs"
+    elif layer.unit == "day" and layer.weekdays and layer.weekdays != rules.ALL_DAYS:
+        length += f" ({days(layer.weekdays)})"
+    groups = any(len(group) > 1 for group in layer.members)
+    many_ = "groups" if groups else "people"
+    people_ = f"{len(layer.members)} {many_}" if len(layer.members) != 1 else "one group" if groups else "one person"
     return f"{length} each, {people_}"
 
 
+def handed_over(layer: rules.Layer, zone: str) -> str:
+    """When turns end: ``09:00``, ``Mon 09:00 and Thu 17:00``."""
+    if layer.handoffs:
+        found = sorted(layer.handoffs, key=lambda one: (one.day, one.minute))
+        return " and ".join(f"{DAYS[one.day - 1]} {rules.clock_text(one.minute)}" for one in found)
+    return f"{layer.anchor.astimezone(ZoneInfo(layer.zone or zone)):%H:%M}"
+
+
+def days(of: Iterable[int]) -> str:
+    """``Mon to Fri``, ``every day``, ``Mon, Wed``."""
+    found = sorted(of)
+    if len(found) == 7:
+        return "every day"
+    if len(found) > 2 and found == list(range(found[0], found[-1] + 1)):
+        return f"{DAYS[found[0] - 1]} to {DAYS[found[-1] - 1]}"
+    return ", ".join(DAYS[day - 1] for day in found)
+
+
 def hours(window: rules.Restriction) -> str:
-    """``Mon to Fri, 22:00 to 06:00``."""
-    days = sorted(window.days)
-    if len(days) == 7:
-        text = "every day"
-    elif len(days) > 2 and days == list(range(days[0], days[-1] + 1)):
-        text = f"{DAYS[days[0] - 1]} to {DAYS[days[-1] - 1]}"
-    else:
-        text = ", ".join(DAYS[day - 1] for day in days)
+    """``Mon to Fri, 22:00 to 06:00``, with what narrows the days."""
+    text = days(window.days)
+    if window.month_days:
+        ordered = sorted(window.month_days, key=lambda day: (day < 0, day))
+        text += " on day " + ", ".join(str(day) if day > 0 else f"{-day} from the end" for day in ordered)
+        text += " of the month"
+    if window.months:
+        text += " in " + ", ".join(MONTHS[month - 1] for month in sorted(window.months))
+    if window.holidays:
+        text += f", {'only' if window.holidays == 'only' else 'not'} on holidays of {window.region}"
     return f"{text}, {rules.clock_text(window.start)} to {rules.clock_text(window.end)}"
 
 
@@ -274,14 +315,17 @@ def mine(request: Request) -> HttpResponse:
         return answer
     names = {request.user.pk: request.user.name}
     lanes = [
-        Lane(
-            rows[key].name,
-            timeline.bars(view, [s for s in shifts if s.schedule_id == key], names, request.user.pk),
-            "final",
-            "",
-            f"/on-call/{key}/",
-        )
+        lane
         for key in dict.fromkeys(shift.schedule_id for shift in shifts)
+        for lane in timeline.lanes(
+            view,
+            rows[key].name,
+            [s for s in shifts if s.schedule_id == key],
+            names,
+            request.user.pk,
+            kind="final",
+            href=f"/on-call/{key}/",
+        )
     ]
     return page(
         request,

@@ -21,7 +21,18 @@ from tocsin.web.shortcuts import Request, attempt, back_to, done, number, page, 
 class OverrideForm(forms.Form):
     """Who, from when, until when, why. Moments are on the wall clock of the schedule's zone."""
 
-    user = forms.ChoiceField(label="Who is on call instead")
+    user = forms.ChoiceField(label="Who", required=False)
+    kind = forms.ChoiceField(
+        label="How",
+        required=False,
+        choices=[
+            ("instead", "on call instead"),
+            ("beside", "on call as well"),
+            ("shadow", "comes along as a shadow"),
+        ],
+        help_text="A shadow is told of every page and is not on call.",
+    )
+    replaces = forms.ChoiceField(label="Instead of whom", required=False, help_text="Everybody, or one person alone.")
     start = LocalMoment(label="From")
     end = LocalMoment(label="Until")
     reason = forms.CharField(
@@ -33,9 +44,10 @@ class OverrideForm(forms.Form):
 
     def __init__(self, *args: Any, people: list[tuple[str, str]], zone: str, **more: Any) -> None:
         super().__init__(*args, **more)
-        user = self.fields["user"]
-        assert isinstance(user, forms.ChoiceField)  # noqa: S101 - for the type checker
-        user.choices = people
+        for name, empty in (("user", "nobody: a gap by intent"), ("replaces", "everybody")):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
+            field.choices = [("", empty), *people] if name == "replaces" else [*people, ("", empty)]
         self.fields["start"].help_text = self.fields["end"].help_text = f"Local time in {zone}."
 
 
@@ -72,11 +84,18 @@ def override(request: Request, schedule_id: int) -> HttpResponse:
         made = attempt(
             form,
             lambda: actions.add_override(
-                row.pk, int(data["user"]), data["start"], data["end"], data["reason"], actor=request.actor
+                row.pk,
+                int(data["user"]) if data["user"] else None,
+                data["start"],
+                data["end"],
+                data["reason"],
+                actor=request.actor,
+                kind=data["kind"] or "instead",
+                replaces_id=int(data["replaces"]) if data["replaces"] else None,
             ),
         )
         if made:
-            return done(request, back_to(request, f"/on-call/{row.pk}/"), f"{made.user.name} is on call then.")
+            return done(request, back_to(request, f"/on-call/{row.pk}/"), _told(made))
     status = 422 if form.errors else 200
     current = _now_on(row, moment)
     return page(
@@ -91,6 +110,12 @@ def override(request: Request, schedule_id: int) -> HttpResponse:
         },
         status,
     )
+
+
+def _told(made: Override) -> str:
+    if made.user is None:
+        return f"{made.replaces.name if made.replaces else 'Everybody'} is off call then."
+    return f"{made.user.name} {'comes along' if made.kind == 'shadow' else 'is on call'} then."
 
 
 def _now_on(row: Schedule, moment: datetime) -> queries.OnCall | None:

@@ -106,6 +106,33 @@ def ticks(view: View) -> list[Tick]:
     return found
 
 
+def lanes(
+    view: View,
+    name: str,
+    shifts: Sequence[rules.Shift],
+    names: dict[int, str],
+    me: int | None = None,
+    *,
+    kind: str = "layer",
+    note: str = "",
+    href: str = "",
+    gaps: bool = False,
+) -> list[Lane]:
+    """Shifts as one lane, or as more where several people are on call at once; gaps stand in the first."""
+    rows: list[list[rules.Shift]] = []
+    for shift in sorted(shifts, key=lambda one: (one.start, one.end)):
+        row = next((row for row in rows if row[-1].end <= shift.start), None)
+        if row is None:
+            rows.append([shift])
+        else:
+            row.append(shift)
+    found = [Lane(name, bars(view, rows[0] if rows else [], names, me), kind, note, href)]
+    if gaps:
+        empty = [bar for bar in bars(view, shifts, names, me, gaps=True) if bar.kind == "gap"]
+        found = [Lane(name, sorted([*found[0].bars, *empty], key=lambda bar: bar.start), kind, note, href)]
+    return [*found, *(Lane("", bars(view, row, names, me), kind, "at the same time") for row in rows[1:])]
+
+
 def bars(
     view: View, shifts: Iterable[rules.Shift], names: dict[int, str], me: int | None = None, *, gaps: bool = False
 ) -> list[Bar]:
@@ -116,9 +143,13 @@ def bars(
         if gaps and shift.start > at:
             found.append(_gap(view, at, shift.start))
         at = max(at, shift.end)
-        name = names.get(shift.user_id, "somebody who left")
+        name = names.get(shift.user_id, "somebody who left") if shift.user_id else "Nobody"
         kind = "override" if shift.override else "shift"
         by = "by override" if shift.override else f"layer {shift.layer.name}" if shift.layer else ""
+        if shift.override and shift.override.replaces:
+            by += f" instead of {names.get(shift.override.replaces, 'somebody who left')}"
+        elif shift.override and shift.override.kind != "instead":
+            by = "on call as well" if shift.override.kind == "beside" else "comes along as a shadow"
         if shift.override and shift.override.reason:
             by += f" ({shift.override.reason})"
         found.append(

@@ -11,6 +11,7 @@ from tocsin.oncall import rules
 from tocsin.oncall.rules import Layer, Override, Restriction, Schedule, Shift
 
 ADA, BEN, CLEO, DAN = 1, 2, 3, 4
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 WORKDAYS = frozenset({1, 2, 3, 4, 5})
 ALL = rules.ALL_DAYS
 
@@ -21,13 +22,18 @@ def moment(text: str) -> datetime:
 
 
 def layer(
-    anchor: str, members: tuple[int, ...] = (ADA, BEN, CLEO), unit: Any = "day", length: int = 1, **more: Any
+    anchor: str,
+    members: tuple[int | tuple[int, ...], ...] = (ADA, BEN, CLEO),
+    unit: Any = "day",
+    length: int = 1,
+    **more: Any,
 ) -> Layer:
+    groups = tuple(one if isinstance(one, tuple) else (one,) for one in members)
     for name in ("starts_at", "ends_at"):
         if name in more:
             more[name] = moment(more[name])
     position = more.pop("position", 0)
-    return Layer(position + 1, f"layer {position}", position, unit, length, moment(anchor), members, **more)
+    return Layer(position + 1, f"layer {position}", position, unit, length, moment(anchor), groups, **more)
 
 
 def window(start: str, end: str, days: frozenset[int] = ALL) -> Restriction:
@@ -108,7 +114,7 @@ AWAY = schedule(
     layer("2026-01-05T00:00Z", (ADA,), "week"),
     layer("2026-01-05T00:00Z", (BEN, CLEO), "day", position=1),
     overrides=((DAN, "2026-01-06T00:00Z", "2026-01-06T12:00Z"),),
-    inactive=frozenset({BEN, DAN}),
+    left={BEN: LONG_AGO, DAN: LONG_AGO},
 )
 HIGHER_LATER = schedule(
     "UTC",

@@ -50,6 +50,8 @@ def save_user(spec: UserSpec, *, actor: Actor, id: int | None = None) -> User:
             raise Forbidden("Only an administrator may change e-mail address, role, manager or access of a person.")
         if user.pk and user.role == "admin" and user.is_active and (spec.role != "admin" or not spec.active):
             _keep_an_admin(without=[user.pk])
+        if "is_active" in changed:
+            changed["left_at"] = None if spec.active else clock.now()
         for name, value in changed.items():
             setattr(user, name, value)
         if id is None:
@@ -74,8 +76,8 @@ def set_active(ids: Iterable[int], active: bool, *, actor: Actor) -> int:
         if not active:
             _keep_an_admin(without=[user.pk for user in found])
         for user in found:
-            user.is_active = active
-            user.save(update_fields=["is_active"])
+            user.is_active, user.left_at = active, None if active else clock.now()
+            user.save(update_fields=["is_active", "left_at"])
             audit.record(actor, "changed", "user", user.pk, user.email, {"active": not active}, {"active": active})
     return len(found)
 
@@ -174,7 +176,7 @@ def _keep_an_admin(without: list[int]) -> None:
 
 def _needed_by(user: User) -> str:
     """Who would miss this person, or an empty text. Rooms above are asked through relations, not imported."""
-    layer = user.layer_memberships.select_related("layer__schedule").first()
+    layer = user.layer_memberships.filter(layer__effective_until=None).select_related("layer__schedule").first()
     if layer is not None:
         return f"in the rota of the schedule {layer.layer.schedule.name}"
     target = [{"kind": "user", "id": user.pk}]

@@ -47,8 +47,8 @@ def people(request: Request) -> HttpResponse:
     found = list(rows[:501])
     on_call: dict[int, list[str]] = {}
     for line in oncall.everyone(now(request)):
-        if line.user:
-            on_call.setdefault(line.user.pk, []).append(line.schedule.name)
+        for user in line.users:
+            on_call.setdefault(user.pk, []).append(line.schedule.name)
     reachable = set(ContactMethod.objects.filter(user__in=found, disabled_at=None).values_list("user_id", flat=True))
     roles = dict(ROLES)
     lines = [

@@ -79,7 +79,7 @@ def save_schedules(now: datetime) -> None:
             restrictions = []
             if rotation.hours:
                 restrictions = [RestrictionSpec(list(rotation.days), *rotation.hours)]
-            members = [f"{key}@{company.DOMAIN}" for key in rotation.people]
+            members: list[str | list[str]] = [f"{key}@{company.DOMAIN}" for key in rotation.people]
             layers.append(LayerSpec(rotation.name, anchor, members, rotation.unit, rotation.length, restrictions))
         spec = ScheduleSpec(schedule.name, schedule.slug, schedule.team, schedule.zone, schedule.about, layers)
         save_schedule(spec, actor=SYSTEM)
