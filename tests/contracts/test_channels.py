@@ -68,10 +68,15 @@ PAGE = Message(
 )
 RESOLVED = replace(PAGE, kind="resolved", about="resolved", key="resolved:1", links=PAGE.links[:1], loud=False)
 BUNDLE = bundle([PAGE, replace(PAGE, key="page:2:1", drill=True)], key="bundle:1", url="http://t.example/incidents/")
+NOTICE = Message(
+    kind="notice", about="notice", key="notice:1:1", title="Nobody is on call", body="In Primary.", at=AT, to="Ada",
+    links=(Link("view", "Open", "http://t.example/on-call/"),), loud=False,
+)  # fmt: skip
 TEST = Message(kind="test", about="test", key="test:1", title="Test", body="A test.", at=AT, loud=False)
 MESSAGES = {
     "page": PAGE,
     "resolved": RESOLVED,
+    "notice": NOTICE,
     "bundle": BUNDLE,
     "test": TEST,
     "drill": replace(PAGE, drill=True, title="[DRILL] " + PAGE.title),

@@ -48,6 +48,24 @@ def _show(plan: dict[str, Any]) -> None:
         f"{counts['create']} to create, {counts['update']} to update, {counts['delete']} to delete, "
         f"{counts['unchanged']} unchanged: {done}."
     )
+    for text in plan["gaps"]:
+        console.print(Text(f"! {text}", style="red"))
+    if plan["closed"]:
+        console.print(f"Closes {plan['closed']} {'gap' if plan['closed'] == 1 else 'gaps'} in who can be paged.")
+
+
+def _proven(proof: dict[str, Any]) -> None:
+    console = output.console()
+    for one in proof["items"]:
+        console.print(Text(f"- {one['text']}", style="red" if not one["step"] else "yellow"), soft_wrap=True)
+    for text in proof["notes"]:
+        console.print(Text(text), soft_wrap=True)
+    span = f"{proof['services']} services, P1 to P5, {proof['since'][:10]} to {proof['until'][:10]}"
+    if proof["holds"]:
+        console.print(f"Proven: somebody reachable is paged at every step. {span}.", soft_wrap=True)
+    else:
+        count = len(proof["items"])
+        console.print(f"{count} counter-example{'' if count == 1 else 's'}. {span}.", soft_wrap=True)
 
 
 def register(app: typer.Typer, panel: str) -> None:
@@ -80,6 +98,29 @@ def register(app: typer.Typer, panel: str) -> None:
                 typer.confirm("Apply this?", abort=True)
                 body["digest"] = planned["digest"]
             output.emit(server.post("/config/apply", body), _show)
+
+    @app.command("prove", rich_help_panel=panel)
+    @talks
+    def prove(
+        files: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[FILE...]", help="Prove what applying these files would make; folders too."),
+        ] = None,
+        months: Annotated[int, typer.Option(min=1, max=24, help="How far to look ahead.")] = 6,
+        service: Annotated[list[str] | None, typer.Option(help="Only this service; may be repeated.")] = None,
+        prune: Prune = False,
+    ) -> None:
+        """Prove that somebody reachable is paged at every step at every moment, or show when not (exit code 1)."""
+        if files and service:
+            raise fail("Files are proven for all services: leave --service out.", EXIT_USAGE)
+        with api() as server:
+            if files:
+                proof = server.post("/config/prove", {"files": _read(files), "prune": prune, "months": months})
+            else:
+                proof = server.get("/proof", months=months, service=",".join(service or []))
+        output.emit(proof, _proven)
+        if not proof["holds"]:
+            raise typer.Exit(1)
 
     @app.command("export", rich_help_panel=panel)
     @talks

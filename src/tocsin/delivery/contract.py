@@ -93,12 +93,13 @@ class IncidentFacts:
 class Message:
     """One message to one contact method.
 
-    kind       ``page``, ``resolved``, ``test`` or ``bundle`` (several pages, or several notices of resolution, in one)
-    about      what a bundle holds: ``page`` or ``resolved``; otherwise the same as ``kind``
+    kind       ``page``, ``resolved``, ``test``, ``notice`` (something to know beside incidents) or ``bundle`` (several
+               of one kind in one)
+    about      what a bundle holds: ``page``, ``resolved`` or ``notice``; otherwise the same as ``kind``
     key        idempotency key: the same over all attempts of one message
     title      one line, at most 150 characters, understandable alone
     body       plain text, few lines
-    incidents  none for a test, one for a page, many for a bundle
+    incidents  none for a test or a notice, one for a page, many for a bundle
     links      view first, then what the person may do
     why        why this person gets it: policy, step, schedule ...
     others     names of the other people who were paged for it

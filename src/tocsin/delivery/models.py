@@ -7,6 +7,24 @@ WAITING = ["pending", "sending"]
 ENDED = ["delivered", "accepted", "failed", "dropped"]
 
 
+class Notice(models.Model):
+    """What people are told beside incidents: a gap in who can be paged, a shift that begins, a swap that is asked for.
+
+    Its deliveries (kind ``notice``) name it in their keys: ``notice:ID:CONTACT_METHOD``.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=200, unique=True, help_text="the same notice is never sent twice")
+    title = models.CharField(max_length=150)
+    body = models.TextField(blank=True)
+    path = models.CharField(max_length=300, default="/", help_text="the page that it is about")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "delivery_notice"
+        indexes = [models.Index(fields=["created_at"])]
+
+
 class Delivery(models.Model):
     """A message to one contact method, or to a bare address.
 
@@ -20,7 +38,7 @@ class Delivery(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     key = models.CharField(max_length=100, help_text="idempotency key, given to providers that take one")
-    kind = models.CharField(max_length=12, help_text="page, resolved, test")
+    kind = models.CharField(max_length=12, help_text="page, resolved, test, notice")
     # No index of their own: a row is written three times on the fast path, and every index is written with it. No
     # foreign key to rows of the same transaction either: each would lock and dirty the other row.
     page = models.ForeignKey(

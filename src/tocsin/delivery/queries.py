@@ -54,6 +54,7 @@ class Prepared:
     others: tuple[str, ...] = ()
     problem: str = ""
     zone: str = "UTC"
+    notice: tuple[str, str, str] | None = None  # title, body, path
 
     @property
     def why(self) -> str:
@@ -83,6 +84,7 @@ FROM escalation_page p JOIN people_user u ON u.id = p.user_id
 JOIN incidents_incident i ON i.id = p.incident_id AND i.generation = p.generation
 WHERE p.incident_id = ANY(%s) ORDER BY p.id
 """
+_NOTICES = "SELECT id, title, body, path FROM delivery_notice WHERE id = ANY(%s)"
 _METHODS = """
 SELECT u.id, u.name, u.is_active, u.zone, m.id, m.secret, m.config, m.label, m.disabled_at IS NOT NULL,
        m.disabled_reason
@@ -98,6 +100,10 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
     method_ids = sorted({item.contact_method_id for item in deliveries if item.contact_method_id})
     base = settings.TOCSIN.public_url
     few = len(deliveries) <= prepared.FEW
+    notice_ids = [found for item in deliveries if item.kind == "notice" and (found := rules.notice_id(item.key))]
+    notices: dict[int, tuple[str, str, str]] = {}
+    if notice_ids:
+        notices = {row[0]: row[1:] for row in prepared.fetch(_NOTICES, [notice_ids], few=few)}
     incidents: dict[int, IncidentFacts] = {}
     why: dict[int, object] = {}
     names: dict[tuple[int, int], dict[int, str]] = {}
@@ -138,11 +144,14 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
         if not active:
             problem = "the person's account is disabled"
         incident = incidents.get(item.incident_id or 0)
-        if item.kind != "test" and incident is None:
+        notice = notices.get(rules.notice_id(item.key) or 0) if item.kind == "notice" else None
+        if item.kind == "notice" and notice is None:
+            problem = "the notice is gone"
+        elif item.kind not in ("test", "notice") and incident is None:
             problem = "the incident is gone"
         everyone = names.get((item.incident_id or 0, item.generation or 0), {})
         others = tuple(other for user, other in everyone.items() if user != item.user_id)
-        result.append(Prepared(item, method, name, incident, why.get(item.page_id or 0), others, problem, zone))
+        result.append(Prepared(item, method, name, incident, why.get(item.page_id or 0), others, problem, zone, notice))
     return result
 
 
@@ -165,7 +174,8 @@ def message_of(items: Sequence[Prepared]) -> Message:
         acknowledge = action_url(ids, first.user_id, "acknowledge", first.id, expires)
     key = f"bundle:{first.key}:{len(items)}"
     state = "resolved" if first.kind == "resolved" else "triggered"
-    made = rules.bundle(messages, key=key, url=f"{base}/incidents/?state={state}", acknowledge=acknowledge)
+    url = f"{base}/" if first.kind == "notice" else f"{base}/incidents/?state={state}"
+    made = rules.bundle(messages, key=key, url=url, acknowledge=acknowledge)
     return replace(made, why=items[0].why)
 
 
@@ -201,6 +211,12 @@ def _single(item: Prepared, expires: datetime) -> Message:
     """The message of one delivery, with links that work until ``expires``."""
     delivery, incident = item.delivery, item.incident
     base = settings.TOCSIN.public_url
+    if item.notice is not None:
+        title, body, path = item.notice
+        return rules.notice_message(
+            key=delivery.key, title=title, body=body, at=delivery.at, to=item.to, url=f"{base}{path}",
+            delivery_id=delivery.id,
+        )  # fmt: skip
     if delivery.kind == "test" or incident is None:
         return rules.trial_message(
             key=delivery.key, at=delivery.at, to=item.to, url=f"{base}/", delivery_id=delivery.id

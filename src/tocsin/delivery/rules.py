@@ -29,7 +29,7 @@ class PagesFailed:
 class NewDelivery:
     """A message to put into the outbox.
 
-    kind           ``page``, ``resolved`` or ``test``
+    kind           ``page``, ``resolved``, ``test`` or ``notice``
     generation     the incident's when the page was planned; None: not fenced
     rule_position  which of the person's notification rules
     rank           see ``rank_of``
@@ -94,12 +94,14 @@ class Settled:
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 TEST_RANK = 5
 RESOLVED_RANK = 30
+NOTICE_RANK = 31
 
 
 def rank_of(priority: str, *, first: bool) -> int:
     """Place in the queue, lower first: first pages of incidents by priority (0 to 4), then all other pages (10 to 14).
 
-    A test (5) goes between them because somebody is looking at the screen; notices of resolution (30) come last.
+    A test (5) goes between them because somebody is looking at the screen; notices of resolution (30) and others (31)
+    come last.
     """
     place = PRIORITIES.index(priority) if priority in PRIORITIES else 2
     return place if first else 10 + place
@@ -269,6 +271,30 @@ def trial_message(*, key: str, at: datetime, to: str, url: str, delivery_id: int
     )
 
 
+def notice_message(
+    *, key: str, title: str, body: str, at: datetime, to: str, url: str, delivery_id: int = 0
+) -> Message:
+    """A notice: something to know that nobody is woken for."""
+    return Message(
+        kind="notice",
+        about="notice",
+        key=key,
+        title=cut(title, TITLE_LENGTH),
+        body=body,
+        at=at,
+        to=to,
+        links=(Link("view", "Open", url),),
+        loud=False,
+        delivery_ids=(delivery_id,) if delivery_id else (),
+    )
+
+
+def notice_id(key: str) -> int | None:
+    """Which notice a delivery's key names."""
+    parts = key.split(":")
+    return int(parts[1]) if len(parts) == 3 and parts[0] == "notice" and parts[1].isdecimal() else None
+
+
 def bundle(messages: Sequence[Message], *, key: str, url: str, acknowledge: str = "") -> Message:
     """Several messages to one contact method as one; each keeps its incident, titles come in the order given.
 
@@ -280,6 +306,8 @@ def bundle(messages: Sequence[Message], *, key: str, url: str, acknowledge: str 
     count = len(messages)
     if first.about == "resolved":
         title = f"{count} incidents are over"
+    elif first.about == "notice":
+        title = f"{count} notices: {cut(first.title, 100)}"
     else:
         worst = min((incident.priority for incident in incidents), default="")
         title = f"{count} more incidents, worst {worst}" if worst else f"{count} more incidents"

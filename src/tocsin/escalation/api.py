@@ -13,6 +13,7 @@ from tocsin.api.schema import Count, Moment, Strict, removed, strict
 from tocsin.catalogue import queries as catalogue
 from tocsin.escalation import actions, queries
 from tocsin.escalation.models import Page, Policy, Run
+from tocsin.escalation.proving import MONTHS, prove
 from tocsin.escalation.rules import PageReason, PolicySpec, sentence
 from tocsin.escalation.simulator import simulate
 from tocsin.incidents import queries as incidents
@@ -50,6 +51,30 @@ class PolicyDetail(PolicyOut):
     steps: list[StepOut]
     fallback: list[str]
     sentences: list[str]
+
+
+class CounterExampleOut(Schema):
+    """A step that finds nobody who can be reached. `step` 0: no step of the policy does, nor its fallback."""
+
+    services: list[str]
+    priorities: list[str]
+    policy: str
+    step: int
+    from_: datetime = Field(alias="from", serialization_alias="from")
+    to: datetime
+    why: str
+    more: int
+    total_s: int
+    text: str
+
+
+class ProofOut(Schema):
+    holds: bool
+    since: datetime
+    until: datetime
+    services: int
+    items: list[CounterExampleOut]
+    notes: list[str]
 
 
 class SimulateIn(Strict):
@@ -249,6 +274,14 @@ def run_simulation(request: HttpRequest, body: SimulateIn) -> dict[str, Any]:
     for line in told["items"]:
         line["email"] = emails.get(line["user_id"])
     return told
+
+
+@router.get("/proof", response=ProofOut, by_alias=True)
+def show_proof(request: HttpRequest, months: int = MONTHS, service: str = "") -> dict[str, Any]:
+    """Whether somebody reachable is paged at every step, every moment of the coming months, or the counter-examples."""
+    actor = asker(request)
+    wanted = [catalogue.service(actor, one.strip()).pk for one in service.split(",") if one.strip()]
+    return prove(actor=actor, months=months, service_ids=wanted or None).to_json()
 
 
 @router.get("/incidents/{ref}/runs", response=RunList)

@@ -114,3 +114,19 @@ class Page(models.Model):
     class Meta:
         db_table = "escalation_page"
         indexes = [models.Index(fields=["incident", "id"]), models.Index(fields=["user", "-id"])]
+
+
+class KnownGap(models.Model):
+    """A counter-example to "somebody reachable is always paged" as the last proof found it, so that only news is told.
+
+    ``key`` names the step (``proving.CounterExample.key``). ``spans``: all its gaps, [[microseconds since 1970, ...]].
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=200, unique=True)
+    text = models.TextField()
+    spans = models.JSONField(default=list)
+    found_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "escalation_known_gap"

@@ -103,3 +103,27 @@ class Override(models.Model):
             models.CheckConstraint(condition=models.Q(ends_at__gt=models.F("starts_at")), name="override_has_length"),
         ]
         indexes = [models.Index(fields=["schedule", "starts_at", "ends_at"])]
+
+
+class Absence(models.Model):
+    """Somebody is away. They stay in the rota; whoever looks ahead sees that nobody can count on them then."""
+
+    user = models.ForeignKey("people.User", on_delete=models.CASCADE, related_name="absences")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    kind = models.CharField(max_length=40, blank=True, help_text="vacation, sick, ...")
+    note = models.CharField(max_length=300, blank=True)
+    source = models.CharField(max_length=120, blank=True, help_text="the feed it came from; empty: written by hand")
+    uid = models.CharField(max_length=300, blank=True, help_text="its name in that feed")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "oncall_absence"
+        ordering = ["starts_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(ends_at__gt=models.F("starts_at")), name="absence_has_length"),
+            models.UniqueConstraint(
+                fields=["user", "source", "uid", "starts_at"], condition=~models.Q(uid=""), name="absence_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["user", "starts_at", "ends_at"])]

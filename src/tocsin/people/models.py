@@ -100,6 +100,7 @@ class ContactMethod(models.Model):
     secret = models.TextField(blank=True, help_text="encrypted; see platform.secrets")
     config = models.JSONField(default=dict, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="no longer used from then on")
     disabled_at = models.DateTimeField(null=True, blank=True)
     disabled_reason = models.CharField(max_length=300, blank=True)
 

@@ -20,7 +20,7 @@ from django.db import Error as DatabaseError
 from django.db import connection, connections
 
 from tocsin.delivery.jobs import Deliverer
-from tocsin.escalation.actions import runs
+from tocsin.escalation.actions import proofs, runs
 from tocsin.intake import jobs as intake
 from tocsin.platform import clock, nodes
 from tocsin.project.watchdog import DeadMan
@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 IDLE_S = 2.0  # look again after this even when nothing woke us: a wake-up is lost when the listener reconnects
 REPORT_S = 2.0
+PROVE_S = 600.0
 BATCH = 2_000
 # Signals that follow one another this closely are decided together: a batch costs about as much as ten signals. The
 # first one after a rest never waits.
@@ -161,7 +162,9 @@ class Engine:
         self.keeper = Worker("keeper", self._keep)
         self.dead_man = DeadMan(settings.TOCSIN.dead_man_url)
         self.watchdog = Worker("watchdog", self._watch)
-        self.workers = [self.triage, self.escalation, self.timers, self.keeper, self.watchdog]
+        self.prover = Worker("prover", self._prove)
+        self._proven, self._proven_at = -1, 0.0
+        self.workers = [self.triage, self.escalation, self.timers, self.keeper, self.watchdog, self.prover]
         self.listener = Listener(
             {
                 "triage": [self.triage.wake],
@@ -194,6 +197,15 @@ class Engine:
         )
         if housekeeping.tidy():
             intake.prune()
+        return 0
+
+    def _prove(self) -> int:
+        """Keep the proof up to date; looks at it again when the configuration changed, and now and then."""
+        version = clock.reading()[1]
+        if version != self._proven or time.monotonic() - self._proven_at > PROVE_S:
+            if proofs.reprove_due():
+                self._proven = version
+            self._proven_at = time.monotonic()
         return 0
 
     def _watch(self) -> int:

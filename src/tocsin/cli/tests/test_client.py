@@ -10,7 +10,9 @@ from typer.testing import CliRunner, Result
 
 from tocsin.cli.main import app
 from tocsin.people import actions
+from tocsin.people.models import ContactMethod
 from tocsin.people.tests.named import Named, named_people
+from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -317,3 +319,36 @@ def test_contact_methods_are_tested(tell: Callable[..., Any], tocsin: Run) -> No
     (sent,) = tell("user", "test-contact", "alice@example.org", "--channel", "pocket")["items"]
     assert (sent["kind"], sent["channel"]) == ("test", "pocket")
     assert "no contact method" in tocsin("user", "test-contact", "bob@example.org", "--channel", "ntfy", code=3).stderr
+
+
+def test_prove_says_what_holds_and_ends_with_one_when_it_does_not(
+    tocsin: Run, tell: Callable[..., Any], tmp_path: Path
+) -> None:
+    world(tell)
+    told = tocsin("prove", code=1).stdout
+    assert "Web Shop, P1 to P5: " in told
+    assert "has no verified contact method" in told
+    ContactMethod.objects.update(verified_at=clock.now())
+    assert "Proven: somebody reachable is paged at every step. 1 services" in tocsin("prove").stdout
+    assert tell("prove", "--service", "web-shop", "--months", "1")["holds"]
+
+    nights = tmp_path / "nights.yaml"
+    nights.write_text(
+        "schedules:\n"
+        "  - name: Primary\n"
+        "    team: core\n"
+        "    zone: Europe/Zurich\n"
+        "    layers:\n"
+        "      - name: Days\n"
+        "        anchor: 2026-01-05T09:00:00\n"
+        "        members: [bob@example.org]\n"
+        "        restrictions: [{start: '06:00', end: '05:00'}]\n"
+    )
+    found = json.loads(tocsin("prove", str(nights), "--json", code=1).stdout)
+    assert [(one["step"], one["why"]) for one in found["items"]] == [(1, "nobody is on call in Primary")]
+    assert found["items"][0]["more"] > 170
+    planned = tocsin("plan", str(nights)).stdout
+    assert "! Web Shop" in planned
+    assert "nobody is on call in Primary" in " ".join(planned.split())
+    assert tell("prove")["holds"]  # neither changed anything
+    assert tocsin("prove", str(nights), "--service", "web-shop", code=2)

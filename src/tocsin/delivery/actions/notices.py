@@ -1,13 +1,15 @@
 """Messages that are no pages: it is over, and this is a test."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.db import connection, transaction
 
 from tocsin.delivery import rules
 from tocsin.delivery.actions.outbox import enqueue
+from tocsin.delivery.models import Notice
 from tocsin.delivery.queries import channels
-from tocsin.people.models import ContactMethod
+from tocsin.people.models import ContactMethod, NotificationRule
 from tocsin.people.rules import require_edit_person
 from tocsin.platform import clock, events, secrets
 from tocsin.platform.actor import Actor
@@ -47,6 +49,58 @@ def notify_resolved(incident_ids: Iterable[int]) -> int:
     if count:
         events.wake("delivery")
     return count
+
+
+def notify(user_ids: Iterable[int], *, key: str, title: str, body: str = "", path: str = "/") -> int:
+    """Tell people something beside incidents, by the ways they chose for low urgency; how many messages that makes.
+
+    In the caller's transaction. ``key`` (200 characters at most) names the notice for ever: another call with it makes
+    nothing. ``path``: the page that it is about. Who has chosen nothing hears by their first usable contact method.
+    """
+    now = clock.now()
+    notice, new = Notice.objects.get_or_create(
+        key=key[:200],
+        defaults={"title": rules.cut(title, rules.TITLE_LENGTH), "body": body, "path": path, "created_at": now},
+    )
+    if not new:
+        return 0
+    return len(
+        enqueue(
+            [
+                rules.NewDelivery(
+                    kind="notice",
+                    key=f"notice:{notice.pk}:{method.pk}",
+                    channel=method.channel,
+                    address=method.address,
+                    user_id=method.user_id,
+                    contact_method_id=method.pk,
+                    rank=rules.NOTICE_RANK,
+                )
+                for method in _quiet_ways(set(user_ids), now)
+            ],
+            now=now,
+        )
+    )
+
+
+def _quiet_ways(user_ids: set[int], now: datetime) -> list[ContactMethod]:
+    """Where each active person hears what nobody is woken for: the first contact method of their rules for that."""
+    usable = {
+        method.pk: method
+        for method in ContactMethod.objects.filter(user_id__in=user_ids, user__is_active=True, disabled_at=None)
+        .exclude(expires_at__lte=now)
+        .order_by("id")
+    }
+    found: dict[int, ContactMethod] = {}
+    rules_ = NotificationRule.objects.filter(user_id__in=user_ids, urgency="low").order_by(
+        "user_id", "delay_s", "position"
+    )
+    for rule in rules_:
+        if rule.contact_method_id in usable:
+            found.setdefault(rule.user_id, usable[rule.contact_method_id])
+    for method in usable.values():
+        found.setdefault(method.user_id, method)
+    return list(found.values())
 
 
 def send_test(contact_method_id: int, *, actor: Actor) -> int:

@@ -1,6 +1,7 @@
 """What others may read of escalation."""
 
 from tocsin.escalation.queries.policies import (
+    URGENCIES,
     everybody,
     export_policies,
     names,
@@ -24,6 +25,7 @@ from tocsin.escalation.queries.runs import (
 )
 
 __all__ = [
+    "URGENCIES",
     "Next",
     "everybody",
     "export_policies",

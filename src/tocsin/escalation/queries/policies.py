@@ -23,6 +23,7 @@ from tocsin.oncall import queries as oncall
 from tocsin.oncall import rules as oncall_rules
 from tocsin.people.models import ContactMethod, Membership, NotificationRule, Team, User
 from tocsin.people.rules import Deed, require
+from tocsin.platform import clock
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import NotFound
 
@@ -215,7 +216,7 @@ def _notify_rule(
         delay_s=delay_s,
         contact_method_id=method.pk,
         channel=method.channel,
-        usable=method.disabled_at is None,
+        usable=method.disabled_at is None and (method.expires_at is None or method.expires_at > clock.now()),
         urgency=urgency,
         implicit=implicit,
         address=method.address,

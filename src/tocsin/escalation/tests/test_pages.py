@@ -7,6 +7,7 @@ from django.test import Client
 from tests.browser import world
 
 from tocsin.escalation.models import Policy
+from tocsin.people.models import ContactMethod
 from tocsin.platform import clock
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
@@ -94,3 +95,18 @@ def test_a_responder_may_read_only(made: dict[str, Any]) -> None:
     assert b"/edit/" not in page.content
     assert client.get("/policies/new/").status_code == 403
     assert client.post(f"/policies/{made['policy'].pk}/edit/", {"name": "x"}).status_code == 403
+
+
+def test_the_proof_says_where_it_fails_and_leads_to_the_mending(dana: Client, made: dict[str, Any]) -> None:
+    key = made["schedule"].pk
+    ContactMethod.objects.update(verified_at=None)
+    bad = dana.get("/on-call/proof/?months=1").content.decode()
+    assert "Not proven" in bad
+    assert "nobody at all" in bad
+    assert "has no verified contact method" in bad
+    assert f"/on-call/{key}/override/?start=" in bad
+    told = dana.get("/on-call/proof/?months=1&format=json").json()
+    assert {line["step"] for line in told["items"]} >= {0}
+    ContactMethod.objects.update(verified_at=clock.now(), disabled_at=None)
+    better = dana.get("/on-call/proof/?months=nonsense").content.decode()
+    assert "has no verified contact method" not in better

@@ -4,6 +4,7 @@ from tocsin.oncall.queries.loading import current_layers, export_schedules, load
 from tocsin.oncall.queries.watching import (
     MAX_WINDOW,
     OnCall,
+    absences,
     coverage,
     everyone,
     final,
@@ -23,6 +24,7 @@ from tocsin.oncall.queries.watching import (
 __all__ = [
     "MAX_WINDOW",
     "OnCall",
+    "absences",
     "coverage",
     "current_layers",
     "everyone",

@@ -141,6 +141,15 @@ def overrides(schedule_id: int, since: datetime, until: datetime) -> QuerySet[mo
     )
 
 
+def absences(user_ids: Iterable[int], since: datetime, until: datetime) -> dict[int, list[models.Absence]]:
+    """When people are away from ``since`` to ``until``, by person, in order."""
+    rows = models.Absence.objects.filter(user_id__in=set(user_ids), ends_at__gt=since, starts_at__lt=until)
+    found: dict[int, list[models.Absence]] = {}
+    for row in rows.order_by("starts_at", "id"):
+        found.setdefault(row.user_id, []).append(row)
+    return found
+
+
 def via(loaded: rules.Schedule, shift: rules.Shift) -> dict[str, Any]:
     """What put a person on call, as the JSON-able facts of a page's reason."""
     facts: dict[str, Any] = {

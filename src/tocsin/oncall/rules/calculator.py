@@ -28,7 +28,7 @@ from datetime import datetime, timedelta
 from functools import reduce
 from itertools import groupby, pairwise
 
-from tocsin.oncall.rules import turns, wallclock
+from tocsin.oncall.rules import spans, turns, wallclock
 from tocsin.oncall.rules.shapes import HORIZON, Layer, Override, Schedule, Shift
 from tocsin.oncall.rules.wallclock import Span, from_us, to_us
 
@@ -79,20 +79,6 @@ def _within(stretches: Sequence[turns.Turn], free: Sequence[Span]) -> tuple[list
     return taken, rest
 
 
-def _both(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
-    """What lies in both; both sorted, each disjoint."""
-    found = []
-    index = 0
-    for begin, end in some:
-        while index < len(others) and others[index][1] <= begin:
-            index += 1
-        look = index
-        while look < len(others) and others[look][0] < end:
-            found.append((max(begin, others[look][0]), min(end, others[look][1])))
-            look += 1
-    return found
-
-
 # -- all together ------------------------------------------------------------------------------------------------------
 
 
@@ -125,7 +111,7 @@ def _final(schedule: Schedule, layers: Sequence[Layer], low: int, high: int) -> 
             source += 1
         crowded = crowded or len(abreast) > 1
         if rests:
-            free = reduce(_both, rests)
+            free = reduce(spans.both, rests)
     result.sort()
     overrides, beside = _overridden(schedule, left, result, low, high)
     return _once(overrides) if crowded or beside else overrides
@@ -282,22 +268,27 @@ def _gaps(stretches: Iterable[_Stretch], low: int, high: int) -> list[Span]:
     return [*found, (at, high)] if at < high else found
 
 
-def unexplained_gaps(schedule: Schedule, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    """The gaps that nobody meant: outside ``uncovered`` and outside overrides that put nobody on call."""
+def meant_gaps(schedule: Schedule, start: datetime, end: datetime) -> list[Span]:
+    """When nobody needs to be on call: ``uncovered``, and overrides that put nobody on call.
+
+    Spans of the microsecond line.
+    """
     low, high = to_us(start), to_us(end)
-    if low >= high:
-        return []
-    found = _gaps(_final(schedule, _by_precedence(schedule), low, high), low, high)
     meant = [
         (to_us(one.start), to_us(one.end))
         for one in schedule.overrides
         if one.kind == "instead" and one.user_id is None
     ]
-    if schedule.uncovered:
+    if schedule.uncovered and low < high:
         meant += turns.windows(schedule.uncovered, schedule.zone, low, high)
-    for begin, stop in meant:
-        found = _both(found, [(-wallclock.EVER, begin), (stop, wallclock.EVER)])
-    return [(from_us(begin), from_us(stop)) for begin, stop in found]
+    return spans.both(spans.united(meant), [(low, high)])
+
+
+def unexplained_gaps(schedule: Schedule, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """The gaps that nobody meant; see ``meant_gaps``."""
+    low, high = to_us(start), to_us(end)
+    found = _gaps(_final(schedule, _by_precedence(schedule), low, high), low, high) if low < high else []
+    return [(from_us(begin), from_us(stop)) for begin, stop in spans.without(found, meant_gaps(schedule, start, end))]
 
 
 def next_change(schedule: Schedule, after: datetime) -> datetime | None:

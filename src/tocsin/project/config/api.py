@@ -7,6 +7,8 @@ from ninja import Router, Schema
 
 from tocsin.api.auth import asker
 from tocsin.api.schema import Strict
+from tocsin.escalation.api import ProofOut
+from tocsin.escalation.proving import MONTHS
 from tocsin.project.config import planning
 from tocsin.project.config.reading import File
 from tocsin.project.config.schema import schema
@@ -45,6 +47,14 @@ class PlanOut(Schema):
     counts: dict[str, int]
     digest: str
     applied: bool
+    gaps: list[str]
+    closed: int
+
+
+class ProveIn(PlanIn):
+    """``months`` from now on."""
+
+    months: int = MONTHS
 
 
 class ExportOut(Schema):
@@ -59,6 +69,12 @@ def _files(body: PlanIn) -> list[File]:
 def plan(request: HttpRequest, body: PlanIn) -> dict[str, Any]:
     """What applying these files would do. Problems are named `file:line section[name].field`."""
     return planning.plan(_files(body), actor=asker(request), prune=body.prune).to_json()
+
+
+@router.post("/config/prove", response=ProofOut, by_alias=True)
+def prove(request: HttpRequest, body: ProveIn) -> dict[str, Any]:
+    """Whether somebody reachable would always be paged if these files were applied; nothing is kept."""
+    return planning.prove(_files(body), actor=asker(request), prune=body.prune, months=body.months).to_json()
 
 
 @router.post("/config/apply", response=PlanOut)

@@ -7,19 +7,24 @@ that apply would not.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 import yaml
 from django.db import transaction
 
+from tocsin.escalation import proving as escalation
+from tocsin.escalation.proving import MONTHS, Proof
+from tocsin.oncall.rules.spans import without
 from tocsin.people.rules import Deed, may, require
-from tocsin.platform.actor import Actor
+from tocsin.platform.actor import SYSTEM, Actor
 from tocsin.platform.errors import Conflict, Invalid, TocsinError
 from tocsin.project.config.kinds import BY_SECTION, KINDS, Kind
 from tocsin.project.config.reading import File, Item, Wanted, at, read
 
+# what decides whether somebody can be paged
+REACHING = {"people", "teams", "schedules", "policies", "services"}
 Stored = dict[str, dict[str, tuple[int, Any]]]
 
 
@@ -36,12 +41,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an apply would do, or did. ``digest`` names exactly this plan."""
+    """What an apply would do, or did. ``digest`` names exactly this plan.
+
+    ``gaps``: new counter-examples to "somebody reachable is always paged", each a sentence; ``closed``: how many of
+    those that there were are gone.
+    """
 
     changes: list[Change]
     counts: dict[str, int]
     digest: str
     applied: bool
+    gaps: list[str] = field(default_factory=list)
+    closed: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -61,13 +72,37 @@ def apply(files: Sequence[File], *, actor: Actor, prune: bool = False, digest: s
     return _run(files, actor=actor, prune=prune, keep=True, digest=digest)
 
 
-def _run(files: Sequence[File], *, actor: Actor, prune: bool, keep: bool, digest: str) -> Plan:
+def prove(files: Sequence[File], *, actor: Actor, prune: bool = False, months: int = MONTHS) -> Proof:
+    """The proof as it would be after applying these files; nothing is kept. Raises as ``plan`` does."""
+    found: list[Proof] = []
+    _run(
+        files,
+        actor=actor,
+        prune=prune,
+        keep=False,
+        digest="",
+        look=lambda: found.append(escalation.prove(actor=actor, months=months)),
+    )
+    return found[0]
+
+
+def _run(
+    files: Sequence[File],
+    *,
+    actor: Actor,
+    prune: bool,
+    keep: bool,
+    digest: str,
+    look: Callable[[], None] | None = None,
+) -> Plan:
     require(actor, Deed.READ)
     wanted = read(files)
     kinds = [kind for kind in KINDS if kind.section in wanted.sections]
     _require_for(actor, kinds)
+    reaching = look is None and any(kind.section in REACHING for kind in kinds)
     with transaction.atomic():
         before = _stored(kinds)
+        was = escalation.prove(actor=SYSTEM) if reaching else None
         problems = _save(wanted, before, actor)
         if prune and not problems:
             problems = _prune(wanted, before, actor)
@@ -76,9 +111,21 @@ def _run(files: Sequence[File], *, actor: Actor, prune: bool, keep: bool, digest
         made = _compared(kinds, before, _stored(kinds), wanted, applied=keep)
         if digest and digest != made.digest:
             raise Conflict("This is no longer what the plan said; look at a new plan.", {"digest": made.digest})
+        if was is not None and made.changes:
+            made = _with_gaps(made, was)
+        if look is not None:
+            look()
         if not keep:
             transaction.set_rollback(True)
     return made
+
+
+def _with_gaps(made: Plan, was: Proof) -> Plan:
+    """The plan with what it does to the proof that somebody is always paged."""
+    before = {one.key: one.gap.spans for one in was.counter_examples}
+    after = {one.key: one for one in escalation.prove(actor=SYSTEM).counter_examples}
+    new = [one.sentence for key, one in after.items() if without(one.gap.spans, before.get(key, ()))]
+    return replace(made, gaps=new, closed=len(before.keys() - after.keys()))
 
 
 def _require_for(actor: Actor, kinds: Iterable[Kind]) -> None:

@@ -84,7 +84,7 @@ class AppriseChannel(Channel):
             return Rejected(problem)
         view = message.link("view")
         text = f"{message.body}\n{view}" if view else message.body
-        kind = {"resolved": "success", "test": "info"}.get(message.about, "failure")
+        kind = {"resolved": "success", "test": "info", "notice": "info"}.get(message.about, "failure")
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.descriptor.concurrency, thread_name_prefix="apprise")
         loop = asyncio.get_running_loop()

@@ -25,7 +25,7 @@ PRIORITY = {"P1": 5, "P2": 5, "P3": 4, "P4": 3, "P5": 2}
 def payload(message: Message, topic: str) -> bytes:
     """The body of a JSON publish (https://docs.ntfy.sh/publish/#publish-as-json); ntfy takes three actions at most."""
     worst = min((incident.priority for incident in message.incidents), default="P4")
-    calm = message.about in ("resolved", "test")
+    calm = message.about in ("resolved", "test", "notice")
     # the person's tap on the button is the click that the link asks for, so the button may act by itself
     buttons: list[dict[str, Any]] = [
         {"action": "http", "label": link.text, "url": link.url, "method": "POST", "clear": True}
@@ -38,7 +38,11 @@ def payload(message: Message, topic: str) -> bytes:
         "message": message.body,
         "priority": 3 if calm else PRIORITY.get(worst, 4),
         "tags": (["test_tube"] if message.drill else [])
-        + [{"resolved": "white_check_mark", "test": "wave"}.get(message.about, "rotating_light")],
+        + [
+            {"resolved": "white_check_mark", "test": "wave", "notice": "spiral_calendar"}.get(
+                message.about, "rotating_light"
+            )
+        ],
         "actions": buttons[:3],
     }
     if message.link("view"):

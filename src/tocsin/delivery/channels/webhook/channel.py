@@ -65,6 +65,9 @@ def payload(message: Message, public_url: str) -> bytes:
     data: dict[str, Any]
     if message.kind == "test":
         kind, resource, data = "pagey.ping", "pagey", {"message": message.body, "type": "ping"}
+    elif message.about == "notice":
+        kind, resource = "tocsin.notice", "notice"
+        data = {"message": message.title, "type": "notice", "html_url": message.link("view")}
     elif message.kind == "bundle":
         kind = "incident.resolved" if message.about == "resolved" else "incident.triggered"
         resource = "incident"
