@@ -100,7 +100,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
     method_ids = sorted({item.contact_method_id for item in deliveries if item.contact_method_id})
     base = settings.TOCSIN.public_url
     few = len(deliveries) <= prepared.FEW
-    notice_ids = [found for item in deliveries if item.kind == "notice" and (found := rules.notice_id(item.key))]
+    notice_ids = [one for item in deliveries if item.kind == "notice" and (one := rules.notice_id(item.key))]
     notices: dict[int, tuple[str, str, str]] = {}
     if notice_ids:
         notices = {row[0]: row[1:] for row in prepared.fetch(_NOTICES, [notice_ids], few=few)}

@@ -57,6 +57,10 @@ class Answer:
     for_s: int = 0
 
 
+Reply = Callable[[int, datetime], Answer | None]
+"""How a person answers a page at a moment; None: not at all. The answer's ``page`` is not looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatedDelivery:
     """A message that would be handed to a contact method."""
@@ -199,8 +203,12 @@ def rehearse(
     duration_s: int,
     answers: Iterable[Answer] = (),
     names: Mapping[int, str] | None = None,
+    reply: Reply | None = None,
 ) -> Simulation:
-    """Run a policy on virtual time from ``at`` for ``duration_s`` seconds. Pure; ends early after ``MAX_PAGES``."""
+    """Run a policy on virtual time from ``at`` for ``duration_s`` seconds. Pure; ends early after ``MAX_PAGES``.
+
+    ``reply`` is asked for every page that becomes a message, beside the scripted ``answers``.
+    """
     until = at + timedelta(seconds=duration_s)
     script: dict[int, list[tuple[int, Answer]]] = {}
     for number, answer in enumerate(answers):
@@ -243,7 +251,8 @@ def rehearse(
                 how = notifications(rules_of(page.user_id), urgency)
                 planned, notes = list(how.deliveries), how.notes
                 paged, reached = paged + 1, reached + len(planned)
-                for number, answer in script.get(paged, ()):
+                given = reply(page.user_id, moment) if reply and planned else None
+                for number, answer in [*script.get(paged, ()), *([(-1, given)] if given else [])]:
                     back = moment + timedelta(seconds=answer.after_s)
                     heapq.heappush(coming, (back, paged, number, answer, page.user_id))
             pages.append(_Page(moment, page.user_id, page.reason, generation, planned, notes))

@@ -7,12 +7,14 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from tocsin.catalogue.models import Service
 from tocsin.intake import queries as intake
 from tocsin.people.rules import Deed, require
 from tocsin.platform import clock
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Invalid, NotFound
 from tocsin.triage import rules
+from tocsin.triage.actions import world as worlds
 from tocsin.triage.actions.config import rule_facts
 from tocsin.triage.models import Alert, MaintenanceWindow, Rule, Signal
 
@@ -205,3 +207,36 @@ def export_windows() -> list[rules.WindowSpec]:
                 )
             )
     return found
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What decides in triage, fresh from the database: for replays, which must not rest on what engines remember."""
+
+    services: dict[int, rules.Service]
+    rules: list[rules.Rule]
+    needs: dict[int, list[int]]
+    needed_by: dict[int, list[int]]
+
+
+def configuration() -> Settled:
+    """Services, rules and dependencies as they are in this transaction."""
+    needs, needed_by = worlds.load_edges([None])[None]
+    ids = list(Service.objects.values_list("pk", flat=True))
+    return Settled(worlds.load_services(ids), worlds.load_rules([None])[None], needs, needed_by)
+
+
+def occurrences(since: datetime, until: datetime, most: int = 5_000) -> list[tuple[datetime, rules.Window]]:
+    """The stretches of all maintenance windows that touch ``since`` to ``until``, each with its beginning, in order."""
+    found: list[tuple[datetime, rules.Window]] = []
+    for window in MaintenanceWindow.objects.prefetch_related("services"):
+        services = frozenset(service.pk for service in window.services.all())
+        length = timedelta(seconds=window.duration_s)
+        going_on = rules.going_on(window.starts_at, length, window.rrule, window.zone, since)
+        start = going_on[0] if going_on else rules.next_start(window.starts_at, window.rrule, window.zone, since)
+        while start is not None and start < until and len(found) < most:
+            end = min(start + length, window.ended_at) if window.ended_at else start + length
+            if end > max(start, since):
+                found.append((max(start, since), rules.Window(window.pk, window.name, window.mode, services, end)))
+            start = rules.next_start(window.starts_at, window.rrule, window.zone, start)
+    return sorted(found, key=lambda one: (one[0], one[1].id))

@@ -4,30 +4,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('delivery', '0003_lean_references'),
+        ("delivery", "0003_lean_references"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='delivery',
-            name='kind',
-            field=models.CharField(help_text='page, resolved, test, notice', max_length=12),
+            model_name="delivery",
+            name="kind",
+            field=models.CharField(help_text="page, resolved, test, notice", max_length=12),
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('key', models.CharField(help_text='the same notice is never sent twice', max_length=200, unique=True)),
-                ('title', models.CharField(max_length=150)),
-                ('body', models.TextField(blank=True)),
-                ('path', models.CharField(default='/', help_text='the page that it is about', max_length=300)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("key", models.CharField(help_text="the same notice is never sent twice", max_length=200, unique=True)),
+                ("title", models.CharField(max_length=150)),
+                ("body", models.TextField(blank=True)),
+                ("path", models.CharField(default="/", help_text="the page that it is about", max_length=300)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'delivery_notice',
-                'indexes': [models.Index(fields=['created_at'], name='delivery_no_created_8b2918_idx')],
+                "db_table": "delivery_notice",
+                "indexes": [models.Index(fields=["created_at"], name="delivery_no_created_8b2918_idx")],
             },
         ),
     ]

@@ -187,11 +187,9 @@ def test_the_proof_agrees_with_asking_at_every_half_hour(made: tuple[World, Poli
     gaps = {gap.step: gap for gap in Prover(here, SINCE, until).gaps(snapshot, "high")}
 
     def reached(target: Target, moment: datetime) -> bool:
-        users = {
-            "user": lambda: [target.id],
-            "team": lambda: here.teams.get(target.id, []),
-            "schedule": lambda: [s.user_id for s in oncall.oncall_at(here.schedules[target.id], moment)],
-        }[target.kind]()
+        users = [target.id] if target.kind == "user" else here.teams.get(target.id, [])
+        if target.kind == "schedule":
+            users = [shift.user_id for shift in oncall.oncall_at(here.schedules[target.id], moment)]
         return any(
             user in here.people and not any(a.start <= moment < a.end for a in here.away.get((user, "high"), ()))
             for user in users

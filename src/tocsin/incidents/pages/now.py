@@ -58,7 +58,9 @@ def now(request: Request) -> HttpResponse:
 
 def _gaps(schedules: dict[int, oncall_rules.Schedule], at: datetime) -> list[Gap]:
     found = [
-        Gap(one, start, end) for one in schedules.values() for start, end in oncall_rules.unexplained_gaps(one, at, at + AHEAD)
+        Gap(one, start, end)
+        for one in schedules.values()
+        for start, end in oncall_rules.unexplained_gaps(one, at, at + AHEAD)
     ]
     return sorted(found, key=lambda gap: gap.start)
 

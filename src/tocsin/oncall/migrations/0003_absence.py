@@ -6,31 +6,53 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('oncall', '0002_groups_and_history'),
+        ("oncall", "0002_groups_and_history"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Absence',
+            name="Absence",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('kind', models.CharField(blank=True, help_text='vacation, sick, ...', max_length=40)),
-                ('note', models.CharField(blank=True, max_length=300)),
-                ('source', models.CharField(blank=True, help_text='the feed it came from; empty: written by hand', max_length=120)),
-                ('uid', models.CharField(blank=True, help_text='its name in that feed', max_length=300)),
-                ('created_at', models.DateTimeField()),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='absences', to=settings.AUTH_USER_MODEL)),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("kind", models.CharField(blank=True, help_text="vacation, sick, ...", max_length=40)),
+                ("note", models.CharField(blank=True, max_length=300)),
+                (
+                    "source",
+                    models.CharField(
+                        blank=True, help_text="the feed it came from; empty: written by hand", max_length=120
+                    ),
+                ),
+                ("uid", models.CharField(blank=True, help_text="its name in that feed", max_length=300)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="absences",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'oncall_absence',
-                'ordering': ['starts_at', 'id'],
-                'indexes': [models.Index(fields=['user', 'starts_at', 'ends_at'], name='oncall_abse_user_id_e67888_idx')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='absence_has_length'), models.UniqueConstraint(condition=models.Q(('uid', ''), _negated=True), fields=('user', 'source', 'uid', 'starts_at'), name='absence_once')],
+                "db_table": "oncall_absence",
+                "ordering": ["starts_at", "id"],
+                "indexes": [
+                    models.Index(fields=["user", "starts_at", "ends_at"], name="oncall_abse_user_id_e67888_idx")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gt", models.F("starts_at"))), name="absence_has_length"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("uid", ""), _negated=True),
+                        fields=("user", "source", "uid", "starts_at"),
+                        name="absence_once",
+                    ),
+                ],
             },
         ),
     ]

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('people', '0001_initial'),
+        ("people", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='user',
-            name='left_at',
-            field=models.DateTimeField(blank=True, help_text='since when not active; empty: for ever', null=True),
+            model_name="user",
+            name="left_at",
+            field=models.DateTimeField(blank=True, help_text="since when not active; empty: for ever", null=True),
         ),
     ]

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('people', '0002_left_at'),
+        ("people", "0002_left_at"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='contactmethod',
-            name='expires_at',
-            field=models.DateTimeField(blank=True, help_text='no longer used from then on', null=True),
+            model_name="contactmethod",
+            name="expires_at",
+            field=models.DateTimeField(blank=True, help_text="no longer used from then on", null=True),
         ),
     ]

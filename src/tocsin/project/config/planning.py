@@ -75,15 +75,13 @@ def apply(files: Sequence[File], *, actor: Actor, prune: bool = False, digest: s
 def prove(files: Sequence[File], *, actor: Actor, prune: bool = False, months: int = MONTHS) -> Proof:
     """The proof as it would be after applying these files; nothing is kept. Raises as ``plan`` does."""
     found: list[Proof] = []
-    _run(
-        files,
-        actor=actor,
-        prune=prune,
-        keep=False,
-        digest="",
-        look=lambda: found.append(escalation.prove(actor=actor, months=months)),
-    )
+    look(files, actor=actor, prune=prune, at=lambda: found.append(escalation.prove(actor=actor, months=months)))
     return found[0]
+
+
+def look(files: Sequence[File], *, actor: Actor, prune: bool = False, at: Callable[[], None]) -> None:
+    """Call ``at`` while these files are applied; then take them back. Raises as ``plan`` does."""
+    _run(files, actor=actor, prune=prune, keep=False, digest="", look=at)
 
 
 def _run(

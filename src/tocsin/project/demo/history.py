@@ -31,6 +31,7 @@ from tocsin.project.demo.loading import PROMETHEUS
 DAYS = 174  # signals are kept for 180 days
 INCIDENTS = 700
 SEED = "Kestrel Post"
+REPEAT_S = 85  # how often a source says again that something is still wrong
 SEVERITIES = incidents.SEVERITIES
 # some services are known to be trouble
 TROUBLE = {"postgres-parcels": 3.0, "depot-vpn": 3.0, "sorter-control": 2.5, "route-planner": 2.0, "tracking-api": 2.0}
@@ -239,7 +240,8 @@ class Teller:
         key = fingerprint(labels | {"n": str(number)})
         data = signal_data(service, condition, labels)
         table, key_of = self.tables, self.tables.id("triage_alert")
-        heard = self.dice.choice((1, 1, 1, 2, 3))
+        lasted = ((end or min(self.now, at + timedelta(hours=2))) - at).total_seconds()
+        heard = max(self.dice.choice((1, 1, 1, 2, 3)), int(lasted / REPEAT_S))
         opened, rule = (
             ("opened", f"grouping by {service.by}") if number == 0 else ("grouped", f"grouping by {service.by}")
         )

@@ -45,7 +45,8 @@ def _load_sources(ids: list[int]) -> dict[int, rules.Source]:
     }
 
 
-def _load_services(ids: list[int]) -> dict[int, rules.Service]:
+def load_services(ids: list[int]) -> dict[int, rules.Service]:
+    """Services by id, fresh."""
     found = _rows(
         "SELECT s.id, s.name, s.slug, s.tier, s.impact, s.enabled, s.grouping, coalesce(t.slug, '')"
         " FROM catalogue_service s LEFT JOIN people_team t ON t.id = s.team_id WHERE s.id = ANY(%s)",
@@ -57,7 +58,8 @@ def _load_services(ids: list[int]) -> dict[int, rules.Service]:
     }
 
 
-def _load_rules(_: list[None]) -> dict[None, list[rules.Rule]]:
+def load_rules(_: list[None]) -> dict[None, list[rules.Rule]]:
+    """The rules that are switched on, in order, fresh."""
     found = [
         rules.Rule(key, name, kind, partial(cel.holds, condition), *rest)
         for key, name, kind, condition, *rest in _rows(
@@ -93,7 +95,7 @@ def stretch(window: MaintenanceWindow, now: datetime) -> tuple[datetime, datetim
 Edges = tuple[dict[int, list[int]], dict[int, list[int]]]
 
 
-def _load_edges(_: list[None]) -> dict[None, Edges]:
+def load_edges(_: list[None]) -> dict[None, Edges]:
     """Dependencies both ways: service -> what it needs, service -> what needs it."""
     needs: dict[int, list[int]] = {}
     needed_by: dict[int, list[int]] = {}
@@ -164,10 +166,10 @@ def id_giver(count: int) -> Callable[[], int]:
 
 
 _sources = Remembered(_load_sources)
-_services = Remembered(_load_services)
-_rules = Remembered(_load_rules)
+_services = Remembered(load_services)
+_rules = Remembered(load_rules)
 _windows = Remembered(_load_windows)
-_edges = Remembered(_load_edges)
+_edges = Remembered(load_edges)
 
 
 def sources(ids: Iterable[int], version: int) -> dict[int, rules.Source]:

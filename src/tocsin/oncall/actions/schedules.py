@@ -1,4 +1,4 @@
-"""Every write of on call: schedules with their layers, and overrides."""
+"""Writing schedules down. Who was on call stays true: rows that were in effect end, and others take over."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -11,14 +11,13 @@ from django.db.models import Q
 from django.utils.text import slugify
 
 from tocsin.oncall import models, queries, rules
-from tocsin.oncall.rules import LayerSpec, OverrideSpec, ScheduleSpec
+from tocsin.oncall.actions.common import lock, tell
+from tocsin.oncall.rules import LayerSpec, ScheduleSpec
 from tocsin.people.models import Team, User
 from tocsin.people.rules import Deed, require
-from tocsin.platform import audit, clock, events
+from tocsin.platform import audit, clock
 from tocsin.platform.actor import Actor
-from tocsin.platform.errors import Conflict, Invalid, NotFound
-
-MAX_OVERRIDE = timedelta(days=366)
+from tocsin.platform.errors import Conflict, Invalid
 
 
 def save_schedule(
@@ -31,7 +30,7 @@ def save_schedule(
     Saving what is there already changes nothing and is not audited. Raises Forbidden, NotFound, Invalid, Conflict.
     """
     with transaction.atomic():
-        row = models.Schedule() if id is None else _lock(id)
+        row = models.Schedule() if id is None else lock(id)
         if id is not None:
             require(actor, Deed.CONFIGURE, row.team_id)
         team = _team(spec.team)
@@ -55,7 +54,7 @@ def save_schedule(
         after = _facts(row.pk)
         if before != after:
             audit.record(actor, "created" if id is None else "changed", "schedule", row.pk, row.name, before, after)
-            _tell([row.pk])
+            tell([row.pk])
     return row
 
 
@@ -120,119 +119,10 @@ def delete_schedules(ids: Iterable[int], *, actor: Actor) -> int:
             raise Conflict("A policy still pages these schedules; change it first.", problems)
         for row in found:
             audit.record(actor, "deleted", "schedule", row.pk, row.name, before=_facts(row.pk))
-        _tell([row.pk for row in found])
+        tell([row.pk for row in found])
         for row in found:
             row.delete()
     return len(found)
-
-
-def add_override(
-    schedule_id: int,
-    user_id: int | None,
-    start: datetime,
-    end: datetime,
-    reason: str = "",
-    *,
-    actor: Actor,
-    kind: str = "instead",
-    replaces_id: int | None = None,
-) -> models.Override:
-    """Change who is on call from ``start`` to ``end``: see ``rules.Override`` for the kinds.
-
-    Without a ``user_id`` nobody is on call then, by intent; with ``replaces_id`` only that person is replaced.
-    A moment without an offset is local time of the schedule's zone. What is past stays as it was: a ``start`` before
-    now becomes now (except for the system, which may write history). Raises Forbidden, NotFound, Invalid.
-    """
-    with transaction.atomic():
-        schedule = _lock(schedule_id)
-        require(actor, Deed.OVERRIDE, schedule.team_id)
-        now = clock.now()
-        start, end = (rules.local_instant(schedule.zone, moment) for moment in (start, end))
-        if actor.kind != "system":
-            start = max(start, now)
-        problems = {}
-        known = User.objects.in_bulk([key for key in (user_id, replaces_id) if key is not None])
-        user = known.get(user_id) if user_id is not None else None
-        if user_id is not None and (user is None or not user.is_active):
-            problems["user"] = "an active person"
-        if kind not in rules.OVERRIDE_KINDS:
-            problems["kind"] = "one of " + ", ".join(rules.OVERRIDE_KINDS)
-        elif kind != "instead" and user_id is None:
-            problems["user"] = "somebody, unless the kind is instead"
-        if replaces_id is not None and (replaces_id not in known or kind != "instead" or replaces_id == user_id):
-            problems["replaces"] = "another person, and only for the kind instead"
-        if end <= start:
-            problems["end"] = "after the start" if start > now else "in the future"
-        elif end - start > MAX_OVERRIDE:
-            problems["end"] = f"{MAX_OVERRIDE.days} days after the start at most"
-        if len(reason) > 300:
-            problems["reason"] = "300 characters at most"
-        if problems:
-            raise Invalid("This override cannot be kept.", problems)
-        row = models.Override.objects.create(
-            schedule=schedule,
-            kind=kind,
-            user=user,
-            replaces=known.get(replaces_id) if replaces_id is not None else None,
-            starts_at=start,
-            ends_at=end,
-            reason=reason.strip(),
-            created_by_id=actor.user_id,
-            created_at=now,
-        )
-        audit.record(actor, "created", "override", row.pk, schedule.name, after=_override_facts(row))
-        _tell([schedule.pk])
-    return row
-
-
-def save_override(spec: OverrideSpec, *, actor: Actor) -> models.Override:
-    """``add_override`` by natural keys: the schedule's slug or name and the person's e-mail address."""
-    schedule = queries.schedule(actor, spec.schedule)
-    ids: dict[str, int | None] = {}
-    for name, email in (("user", spec.user), ("replaces", spec.replaces)):
-        ids[name] = User.objects.filter(email__iexact=email.strip()).values_list("pk", flat=True).first()
-        if email.strip() and ids[name] is None:
-            raise Invalid("This override cannot be kept.", {name: "the e-mail address of somebody known here"})
-    return add_override(
-        schedule.pk,
-        ids["user"],
-        spec.start,
-        spec.end,
-        spec.reason,
-        actor=actor,
-        kind=spec.kind,
-        replaces_id=ids["replaces"],
-    )
-
-
-def delete_overrides(ids: Iterable[int], *, actor: Actor) -> int:
-    """Take overrides back: one that has not begun is removed, a running one ends now, a past one stays on record.
-
-    Returns how many changed. Raises Forbidden.
-    """
-    with transaction.atomic():
-        now = clock.now()
-        found = models.Override.objects.select_for_update(of=("self",)).select_related("schedule", "user", "replaces")
-        rows = [row for row in found.filter(pk__in=list(ids)).order_by("pk") if row.ends_at > now]
-        for row in rows:
-            require(actor, Deed.OVERRIDE, row.schedule.team_id)
-            before = _override_facts(row)
-            if row.starts_at < now:
-                row.ends_at = now
-                row.save(update_fields=["ends_at"])
-                audit.record(actor, "ended", "override", row.pk, row.schedule.name, before, _override_facts(row))
-            else:
-                audit.record(actor, "deleted", "override", row.pk, row.schedule.name, before=before)
-                row.delete()
-        _tell([row.schedule_id for row in rows])
-    return len(rows)
-
-
-def _lock(schedule_id: int) -> models.Schedule:
-    row = models.Schedule.objects.select_for_update(of=("self",)).filter(pk=schedule_id).first()
-    if row is None:
-        raise NotFound("There is no such schedule.")
-    return row
 
 
 def _team(slug: str) -> Team | None:
@@ -419,20 +309,3 @@ def _facts(schedule_id: int) -> dict[str, Any]:
         for name in ("anchor", "starts_at", "ends_at"):
             layer[name] = layer[name].isoformat() if layer[name] else None
     return facts
-
-
-def _override_facts(row: models.Override) -> dict[str, Any]:
-    return {
-        "schedule": row.schedule.slug,
-        "kind": row.kind,
-        "user": row.user.email if row.user else "",
-        "replaces": row.replaces.email if row.replaces else "",
-        "start": row.starts_at.isoformat(),
-        "end": row.ends_at.isoformat(),
-        "reason": row.reason,
-    }
-
-
-def _tell(schedule_ids: Iterable[int]) -> None:
-    version = int(clock.now().timestamp() * 1000)
-    events.changed("oncall", dict.fromkeys(schedule_ids, version))
