@@ -23,3 +23,4 @@ if "DATABASE_URL" not in os.environ:
 from tocsin.project.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+HEAVY_WORK_APART = False  # a process of its own would not see what a test has not committed

@@ -16,7 +16,24 @@ SCREENS = [
     "/on-call/1/",
     "/on-call/2/?days=3&zone=Asia/Tokyo",
     "/on-call/1/override/",
+    "/on-call/proof/",
+    "/on-call/swaps/",
+    "/on-call/1/cover/",
+    "/on-call/1/rota/",
+    "/on-call/swaps/1/offer/",
     "/on-call/2/edit/",
+    "/on-call/1/calendars/",
+    "/on-call/calendars/",
+    "/on-call/calendars/?schedule=1",
+    "/on-call/absences/",
+    "/on-call/absences/?team=shop&show=all",
+    "/on-call/load/",
+    "/on-call/load/?since=12w&team=shop",
+    "/on-call/load/budget/",
+    "/on-call/habits/",
+    "/on-call/pay/",
+    "/on-call/pay/?since=4w",
+    "/on-call/pay/rates/",
     "/policies/",
     "/policies/1/",
     "/policies/1/edit/",
@@ -58,6 +75,12 @@ SCREENS = [
 ]
 BARE = [
     "/on-call/",
+    "/on-call/proof/",
+    "/on-call/swaps/",
+    "/on-call/calendars/",
+    "/on-call/absences/",
+    "/on-call/load/",
+    "/on-call/pay/",
     "/policies/",
     "/services/",
     "/sources/",
@@ -70,7 +93,17 @@ BARE = [
     "/settings/maintenance/",
     "/settings/audit/",
 ]
-TEACH = {"/on-call/", "/policies/", "/services/", "/sources/", "/settings/rules/", "/settings/maintenance/"}
+TEACH = {
+    "/on-call/",
+    "/on-call/swaps/",
+    "/on-call/load/",
+    "/on-call/pay/",
+    "/policies/",
+    "/services/",
+    "/sources/",
+    "/settings/rules/",
+    "/settings/maintenance/",
+}
 
 
 @pytest.mark.parametrize("path", SCREENS)
@@ -163,12 +196,46 @@ def test_an_override_is_added_in_a_dialog(product: Product, visit: Opener) -> No
     page = visit(product, "/on-call/1/")
     page.get_by_role("link", name="Override", exact=True).click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Who is on call instead").select_option(label="Priya Raman")
+    dialog.get_by_label("Who").first.select_option(label="Priya Raman")
     dialog.get_by_label("Reason").fill("Swap with Dana")
     dialog.get_by_role("button", name="Put on call").click()
     expect(dialog).to_be_hidden()
     expect(page.locator("#main")).to_contain_text("Swap with Dana")
     expect(page.locator(".now-on")).to_contain_text("Priya Raman")
+
+
+def test_a_schedule_is_edited_and_previewed_by_keyboard_alone(product: Product, visit: Opener) -> None:
+    """From the first field to a preview and the kept schedule without a mouse."""
+    page = visit(product, "/on-call/2/edit/")
+    page.get_by_label("Name").first.focus()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("Nights, renamed")
+    more = page.get_by_text("More about this layer").first
+    more.focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Zone of its own").first.focus()
+    page.keyboard.type("Asia/Tokyo")
+    preview = page.get_by_role("button", name="Preview")
+    preview.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Preview nothing is kept yet")).to_be_visible()
+    expect(page.get_by_label("Name").first).to_have_value("Nights, renamed")
+    keep = page.get_by_role("button", name="Keep the schedule")
+    keep.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Nights, renamed")).to_be_visible()
+    expect(page.get_by_text("in Asia/Tokyo").first).to_be_visible()
+
+
+def test_an_override_is_made_by_touch(product: Product, visit: Opener) -> None:
+    """A finger on the final line opens the form for that stretch."""
+    page = visit(product, "/on-call/1/", width=320)
+    page.get_by_role("link", name="Override", exact=True).first.tap()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("By touch")
+    dialog.get_by_role("button", name="Put on call").tap()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#main")).to_contain_text("By touch")
 
 
 def test_a_policy_grows_without_script(product: Product, visit: Opener) -> None:
@@ -181,3 +248,33 @@ def test_a_policy_grows_without_script(product: Product, visit: Opener) -> None:
     page.get_by_role("button", name="Keep the policy").click()
     assert page.locator("h1").inner_text() == "Grown"
     assert "After 5 minutes without an answer page Tom Åberg." in page.locator(".saying").inner_text()
+
+
+def test_a_calendar_address_is_made_and_answers_without_sign_in(product: Product, visit: Opener) -> None:
+    page = visit(product, "/on-call/calendars/?schedule=1")
+    page.get_by_role("button", name="Make an address").click()
+    expect(page.locator("#main")).to_contain_text("Shown only now")
+    path = "/calendar/" + page.locator("code.break").inner_text().rpartition("/")[2]
+    page.context.clear_cookies()
+    answer = page.request.get(product.url + path)
+    assert answer.ok
+    assert "BEGIN:VEVENT" in answer.text()
+    again = page.request.get(product.url + path, headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status == 304
+
+
+def test_the_night_budget_and_working_hours_are_set_in_dialogs(product: Product, visit: Opener) -> None:
+    page = visit(product, "/on-call/load/")
+    page.get_by_role("link", name="Night budget").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Interruptions of sleep").fill("5")
+    dialog.get_by_role("button", name="Keep the budget").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#main")).to_contain_text("0 of 5")
+    page.get_by_role("link", name="Your working hours").click()
+    dialog.get_by_label("Public holidays of").fill("XX")
+    dialog.get_by_role("button", name="Keep the hours").click()
+    expect(dialog).to_contain_text("ISO 3166")
+    dialog.get_by_label("Public holidays of").fill("DE-BY")
+    dialog.get_by_role("button", name="Keep the hours").click()
+    expect(dialog).to_be_hidden()

@@ -14,10 +14,13 @@ from tocsin.escalation.models import Page, Policy, PolicyStep, Run
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.models import Incident
 from tocsin.intake.models import Source
+from tocsin.oncall import actions as oncall
+from tocsin.oncall import queries as on_call
 from tocsin.oncall.models import Layer, LayerMember, Override, Schedule
 from tocsin.people import queries as people
 from tocsin.people.models import ContactMethod, Membership, NotificationRule, Team, User
 from tocsin.platform import clock
+from tocsin.platform.actor import SYSTEM
 from tocsin.triage.models import Alert
 
 NAMES = ["Dana Reyes", "Ines Okafor", "Marek Novák", "Yuki Tanaka", "Tom Åberg", "Priya Raman"]
@@ -209,6 +212,39 @@ def _pages(world: dict[str, Any], incident: Incident, now: datetime) -> None:
             Attempt.objects.create(
                 delivery=delivery, number=1, started_at=page.at, ended_at=page.at, outcome="delivered", detail="shown"
             )
+
+
+def world_shift(world: dict[str, Any], now: datetime) -> datetime:
+    """When the third person's next shift in the schedule begins."""
+    shifts = on_call.final(world["schedule"].pk, now, now + timedelta(days=60))
+    return next(shift.start for shift in shifts if shift.user_id == world["users"][2].pk)
+
+
+def away(world: dict[str, Any]) -> None:
+    """Absences, one during a shift; calendars read and to subscribe to; what on call is paid; a bad night."""
+    now, users = clock.now(), world["users"]
+    admin = people.actor_of(users[0])
+    oncall.save_absence(users[0].pk, now + timedelta(days=9), now + timedelta(days=30), actor=admin, kind="vacation")
+    for user in users[1:4]:
+        oncall.save_absence(user.pk, now, now + timedelta(days=5), actor=admin, kind="sick", note="back on Monday")
+    text = ["BEGIN:VCALENDAR"]
+    for number, name in enumerate(["Priya Raman", "Zoe Unknown", "On call: somebody whose name nobody here has heard"]):
+        begin = now + timedelta(days=5, hours=number * 2)
+        text += ["BEGIN:VEVENT", f"UID:{number}", f"DTSTART:{begin:%Y%m%dT%H%M%SZ}", "DURATION:PT3H",
+                 f"SUMMARY:{name}", "END:VEVENT"]  # fmt: skip
+    body = "\r\n".join([*text, "END:VCALENDAR", ""])
+    oncall.create_calendar_source(world["schedule"].pk, "PagerDuty", actor=admin, body=body)
+    oncall.create_calendar_source(world["schedule"].pk, "Google", actor=admin, url="https://calendar.example.org/1.ics")
+    oncall.save_absence_feed(users[0].pk, "https://calendar.example.org/2.ics", actor=admin)
+    for more in ({}, {"schedule": world["schedule"].slug}, {"team": world["team"].slug}):
+        oncall.create_calendar_feed(actor=admin, **more)
+    begin = world_shift(world, now)
+    asked = oncall.ask_cover(
+        world["schedule"].pk, begin, begin + timedelta(hours=2), actor=SYSTEM, requester_id=users[2].pk, note="Dentist"
+    )
+    oncall.write_note(world["schedule"].pk, "The queue is slow since Thursday.\nDo not restart it.", actor=admin)
+    assert asked.pk
+    oncall.save_pay_rates({"currency": "EUR", "standby": {"night": "8.50"}, "callout": {"night": "40"}}, actor=admin)
 
 
 def phone(user: User, incidents_: list[Incident]) -> list[PocketMessage]:

@@ -9,26 +9,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Literal
 
+from tocsin.escalation.queries import condition
 from tocsin.escalation.rules import (
+    OFFICE_HOURS,
+    Facts,
     NotifyRule,
     PageReason,
     PolicySnapshot,
     Resolved,
     RunState,
+    ServiceFacts,
     Step,
     Target,
     Urgency,
     ack_due,
     notifications,
+    page_urgency,
     plan,
     wait,
     woken,
 )
 from tocsin.escalation.simulator import Answer
+from tocsin.oncall.rules import Restriction
 
 START = datetime(2026, 3, 29, tzinfo=UTC)
 PEOPLE = range(1, 7)
+
+
+# conditions that hold, that do not, that change within hours, that choose people, that cannot be evaluated
+WHEN = [
+    'priority == "P1"', 'urgency == "high"', 'severity == "critical"', "service.tier == 1", "working_hours",
+    "!working_hours", "hour < 2", "hour % 2 == 0", "weekday == 7", "incident.drill", "false", "hour / 0 == 1", "hour",
+    "responder.working", "responder.hour >= 1 && responder.hour < 5", 'responder.zone == "UTC" || !working_hours',
+]  # fmt: skip
+URGENCIES: list[Literal["", "high", "low"]] = ["", "", "", "high", "low"]
+HOURS = [OFFICE_HOURS, (Restriction(frozenset({7}), 60, 150),), (Restriction(frozenset({6, 7}), 23 * 60, 90),)]
 
 
 def seconds(count: float) -> timedelta:
@@ -40,21 +57,30 @@ class World:
     """A policy and everything it may ask about."""
 
     policy: PolicySnapshot
-    urgency: Urgency
+    facts: Facts
     shifts: dict[int, list[tuple[datetime, int | None]]]  # by schedule: from when on, who (None: a gap), ascending
     teams: dict[int, list[int]]
     inactive: set[int]
     rules: dict[int, list[NotifyRule]]
+    managers: dict[int, int]
+    zones: dict[int, str]
+
+    @property
+    def urgency(self) -> Urgency:
+        return page_urgency(self.facts.priority)
 
     def resolve(self, target: Target, at: datetime) -> Sequence[Resolved]:
-        if target.kind == "user":
-            found = [target.id]
-        elif target.kind == "team":
-            found = self.teams.get(target.id, [])
+        kind, key = target.subject
+        if kind == "user":
+            found = [key]
+        elif kind == "team":
+            found = self.teams.get(key, [])
         else:
-            who = [user for start, user in self.shifts.get(target.id, []) if start <= at][-1:]
+            who = [user for start, user in self.shifts.get(key, []) if start <= at][-1:]
             found = [user for user in who if user is not None]
-        return [Resolved(user, {"kind": target.kind}) for user in found if user not in self.inactive]
+        if target.kind == "manager":
+            found = list(dict.fromkeys(self.managers[user] for user in found if user in self.managers))
+        return [Resolved(user, {"kind": kind}, zone=self.zones[user]) for user in found if user not in self.inactive]
 
     def rules_of(self, user: int) -> list[NotifyRule]:
         return self.rules.get(user, [])
@@ -72,6 +98,8 @@ def random_world(random: Random) -> World:
     teams = {20: random.sample(list(PEOPLE), random.randint(1, 3)), 21: []}
     targets = [Target("user", user) for user in PEOPLE] + [Target("team", 20), Target("team", 21)]
     targets += [Target("schedule", 10), Target("schedule", 11), Target("schedule", 12)]
+    targets += [Target("owner", random.choice([0, 20]), "Owners"), Target("manager", 10, of="schedule")]
+    targets += [Target("manager", 20, of="team"), Target("manager", random.choice(PEOPLE), of="user")]
 
     def some(least: int, most: int) -> tuple[Target, ...]:
         return tuple(random.sample(targets, random.randint(least, most)))
@@ -81,7 +109,14 @@ def random_world(random: Random) -> World:
         name="Any",
         version=random.randint(1, 9),
         steps=tuple(
-            Step(some(1, 3), random.choice([0, 30, 60, 300, 300, 600]))
+            Step(
+                some(1, 3),
+                random.choice([0, 30, 60, 300, 300, 600]),
+                when=random.choice(WHEN) if random.random() < 0.5 else "",
+                tier=random.choice(["", "L1", "L2"]),
+                urgency=random.choice(URGENCIES),
+                rotate=random.random() < 0.3,
+            )
             for _ in range(random.choice([0, 1, 2, 2, 3, 4]))
         ),
         repeats=random.choice([0, 0, 1, 2, 3]),
@@ -90,12 +125,26 @@ def random_world(random: Random) -> World:
     )
     return World(
         policy=policy,
-        urgency=random.choice(["high", "low"]),
+        facts=Facts(
+            incident_id=random.randint(1, 50),
+            priority=random.choice(["P1", "P2", "P4"]),
+            severity=random.choice(["critical", "warning"]),
+            service=ServiceFacts(
+                1, "Checkout", "checkout", random.randint(1, 2), "payments",
+                random.choice(["UTC", "Europe/Berlin", "Asia/Kolkata"]), random.choice(HOURS),
+            ),
+            holds=condition,
+            title="Disk full",
+        ),
         shifts=shifts,
         teams=teams,
         inactive={user for user in PEOPLE if random.random() < 0.15},
         rules={user: _random_rules(random, user) for user in PEOPLE},
-    )
+        managers={
+            user: random.choice([one for one in PEOPLE if one != user]) for user in PEOPLE if random.random() < 0.6
+        },
+        zones={user: random.choice(["UTC", "Europe/Berlin", "America/New_York"]) for user in PEOPLE},
+    )  # fmt: skip
 
 
 def _random_rules(random: Random, user: int) -> list[NotifyRule]:
@@ -243,12 +292,13 @@ class Shell:
                 continue
             assert run.snapshot is not None
             self.done.append((run.generation, run.at))
-            decided = plan(run.snapshot, run.at, self.world.resolve, self.now)
+            decided = plan(run.snapshot, run.at, self.world.resolve, self.now, self.world.facts)
             reached = 0
             for page in decided.pages:
                 self.pages.append(Page(self.now, page.user_id, run.generation, run.at, page.reason))
                 if page.user_id is not None:
-                    for how in notifications(self.world.rules_of(page.user_id), self.world.urgency):
+                    urgency = page.urgency or self.world.urgency
+                    for how in notifications(self.world.rules_of(page.user_id), urgency):
                         due = self.now + seconds(how.delay_s)
                         self.outbox.append(Message(due, page.user_id, how.contact_method_id, run.generation))
                         reached += 1

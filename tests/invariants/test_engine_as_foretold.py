@@ -12,7 +12,7 @@ from random import Random
 import pytest
 from django.db import connection, transaction
 
-from tests.invariants.escalation_world import random_answers
+from tests.invariants.escalation_world import URGENCIES, WHEN, random_answers
 from tocsin.catalogue.models import Service
 from tocsin.delivery import actions as delivery
 from tocsin.delivery.contract import Delivered
@@ -21,7 +21,7 @@ from tocsin.delivery.rules import Settled
 from tocsin.escalation.actions import policies, runs
 from tocsin.escalation.models import Page, Run
 from tocsin.escalation.rules import PolicySpec, StepSpec
-from tocsin.escalation.simulator import Answer, Simulation, simulate
+from tocsin.escalation.simulator import Answer, Like, Simulation, simulate
 from tocsin.incidents import actions as incidents
 from tocsin.oncall import actions as oncall
 from tocsin.oncall.rules import LayerSpec, RestrictionSpec, ScheduleSpec
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.django_db
 FIRST = int(os.environ.get("FIRST_WORLD", "0"))
 WORLDS = int(os.environ.get("WORLDS", "12"))
 START = datetime(2026, 3, 28, 23, tzinfo=UTC)  # two hours before Berlin's clocks go forward
+STATIC = [when for when in WHEN if when != "hour"]  # a number is no condition: refused when it is saved
 Sent = tuple[datetime, int | None, int | None]
 
 
@@ -58,6 +59,8 @@ def random_people(random: Random) -> list[User]:
             email=f"u{number}@example.org",
             name=f"User {number}",
             role="responder",
+            zone=random.choice(["UTC", "Europe/Berlin", "America/New_York"]),
+            manager=random.choice(people) if people and random.random() < 0.6 else None,
             is_active=random.random() < 0.85,
             created_at=START,
         )
@@ -111,10 +114,18 @@ def random_service(random: Random) -> Service:
     random_schedule(random, "second", people)
     team = Team.objects.create(name="Team", slug="team")
     for user in random.sample(people, random.randint(0, 3)):
-        Membership.objects.create(team=team, user=user)
+        Membership.objects.create(team=team, user=user, role=random.choice(["member", "manager"]))
     targets = [f"user:{user.email}" for user in people] + ["schedule:first", "schedule:second", "team:team"]
+    targets += ["owner", "manager:schedule:first", "manager:team:team", f"manager:user:{people[-1].email}"]
     steps = [
-        StepSpec(random.sample(targets, random.randint(1, 2)), random.choice([0, 60, 300, 600]))
+        StepSpec(
+            random.sample(targets, random.randint(1, 2)),
+            random.choice([0, 60, 300, 600]),
+            when=random.choice(STATIC) if random.random() < 0.4 else "",
+            urgency=random.choice(URGENCIES),
+            rotate=random.random() < 0.3,
+            tier=random.choice(["", "L1"]),
+        )
         for _ in range(random.randint(1, 3))
     ]
     policy = policies.save_policy(
@@ -132,6 +143,8 @@ def random_service(random: Random) -> Service:
         slug="service",
         policy=policy if random.random() < 0.9 else None,
         team=team if random.random() < 0.5 else None,
+        zone=random.choice(["", "Europe/Berlin"]),
+        hours=random.choice([[], [{"days": [7], "from": "00:30", "to": "03:30"}]]),
         created_at=START,
     )
 
@@ -199,14 +212,14 @@ def try_world(seed: int) -> tuple[int, int]:
     answers = random_answers(random)
     priority = random.choice(["P1", "P2", "P3", "P4", "P5"])
     duration_s = random.choice([600, 3600, 3 * 3600])
-    foretold: Simulation = simulate(service.pk, priority, START, duration_s, actor=SYSTEM, answers=answers)
-
     opened = incidents.declare("x", service.pk, priority=priority, priority_reason="as drawn", actor=SYSTEM)
+    like = Like(opened.severity, opened.title, opened.drill, opened.pk)
+    foretold: Simulation = simulate(service.pk, priority, START, duration_s, actor=SYSTEM, answers=answers, like=like)
     sent = engine(opened.pk, START + timedelta(seconds=duration_s), answers)
 
     pages = Page.objects.filter(incident_id=opened.pk).order_by("id")
     happened = [(page.at, page.user_id, page.reason["text"], page.urgency) for page in pages]
-    expected = [(page.at, page.user_id, page.reason.text, foretold.urgency) for page in foretold.pages]
+    expected = [(page.at, page.user_id, page.reason.text, page.urgency) for page in foretold.pages]
     assert happened == expected, f"world {seed}"
     messages = [(d.at, page.user_id, d.contact_method_id) for page in foretold.pages for d in page.deliveries]
     assert sorted(sent, key=repr) == sorted(messages, key=repr), f"world {seed}"

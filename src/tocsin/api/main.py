@@ -16,9 +16,15 @@ from tocsin.api.why import router as why
 from tocsin.catalogue.api import router as catalogue
 from tocsin.delivery.api import router as delivery
 from tocsin.escalation.api import router as escalation
+from tocsin.escalation.api_hands import router as hands
+from tocsin.escalation.api_sweep import router as sweeps
 from tocsin.incidents.api import router as incidents
 from tocsin.intake.api import router as intake
 from tocsin.oncall.api import router as oncall
+from tocsin.oncall.api_calendars import router as calendars
+from tocsin.oncall.api_exchange import router as exchange
+from tocsin.oncall.api_load import router as load
+from tocsin.oncall.api_rota import router as rota
 from tocsin.people.api import router as people
 from tocsin.triage.api import router as triage
 
@@ -40,7 +46,24 @@ api = NinjaAPI(
 )
 errors.install(api)
 # escalation and delivery answer below /incidents/{ref}/ too, so they go before its {verb}
-for router in (people, catalogue, intake, triage, escalation, delivery, incidents, oncall, why, organisation):
+for router in (
+    people,
+    catalogue,
+    intake,
+    triage,
+    escalation,
+    hands,
+    sweeps,
+    delivery,
+    incidents,
+    oncall,
+    exchange,
+    rota,
+    calendars,
+    load,
+    why,
+    organisation,
+):
     api.add_router("", router)
 # what lies above the rooms is named in the project's settings
 for name in settings.TOCSIN_API_ROUTERS:

@@ -35,7 +35,9 @@ def save_service(spec: ServiceSpec, *, actor: Actor, id: int | None = None) -> S
     with transaction.atomic():
         service = Service(created_at=clock.now()) if id is None else _lock(id)
         slug = spec.slug.strip().lower() or service.slug or slugify(spec.name)[:120].strip("-")
-        spec = replace(spec, name=spec.name.strip(), slug=slug, runbook_url=spec.runbook_url.strip())
+        spec = replace(
+            spec, name=spec.name.strip(), slug=slug, runbook_url=spec.runbook_url.strip(), zone=spec.zone.strip()
+        )
         problems = rules.check_service(spec) | grouping_problems(spec.grouping)
         if spec.team.strip() and team is None:
             problems["team"] = "the slug or name of a team"
@@ -61,6 +63,8 @@ def save_service(spec: ServiceSpec, *, actor: Actor, id: int | None = None) -> S
             "auto_resolve_s": spec.auto_resolve_s,
             "enabled": spec.enabled,
             "runbook_url": spec.runbook_url,
+            "zone": spec.zone,
+            "hours": [window.to_json() for window in spec.hours],
         }
         changed = [name for name, value in wanted.items() if id is None or getattr(service, name) != value]
         for name in changed:
@@ -223,5 +227,7 @@ def _facts(service: Service) -> dict[str, object]:
         "auto_resolve_s": service.auto_resolve_s,
         "enabled": service.enabled,
         "runbook_url": service.runbook_url,
+        "zone": service.zone,
+        "hours": service.hours,
         "depends_on": sorted(service.needs.values_list("needs__slug", flat=True)),
     }

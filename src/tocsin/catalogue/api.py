@@ -1,5 +1,6 @@
 """The catalogue over HTTP: services and changes."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,8 @@ class ServiceOut(Schema):
     auto_resolve_s: int | None
     enabled: bool
     runbook_url: str
+    zone: str
+    hours: list[dict[str, Any]]
     created_at: datetime
 
 
@@ -93,6 +96,8 @@ def service_json(service: Service) -> dict[str, Any]:
         "auto_resolve_s": service.auto_resolve_s,
         "enabled": service.enabled,
         "runbook_url": service.runbook_url,
+        "zone": service.zone,
+        "hours": [asdict(window) for window in queries.hours_of(service)],
         "created_at": service.created_at,
     }
 

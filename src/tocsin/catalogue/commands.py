@@ -1,5 +1,6 @@
 """``tocsin service``, ``change``."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +38,11 @@ def create_service(
     runbook_url: Annotated[str, typer.Option(help="Where its runbook is.")] = "",
     grouping: Annotated[str, typer.Option(help='JSON, such as {"by": "service"}.')] = "{}",
     auto_resolve: Annotated[str, typer.Option(help="End incidents nobody touches after this, such as 2d.")] = "",
+    zone: Annotated[str, typer.Option(help="Time zone of its working hours; UTC when not given.")] = "",
+    hours: Annotated[
+        list[str] | None,
+        typer.Option(help="Working hours: Mon-Fri 09:00-17:00; may be repeated. That is also what counts without."),
+    ] = None,
 ) -> None:
     """Add a service."""
     spec: dict[str, Any] = {
@@ -51,9 +57,22 @@ def create_service(
         "runbook_url": runbook_url,
         "grouping": json_object(grouping),
         "auto_resolve_s": seconds(auto_resolve) if auto_resolve else None,
+        "zone": zone,
+        "hours": _hours(hours) if hours else [],
     }
     with api() as server:
         output.emit(server.post("/services", spec), lambda value: output.say(f"Added service {value['slug']}."))
+
+
+def _hours(lines: list[str]) -> list[dict[str, Any]]:
+    # what reads hours knows the holidays of the world: not to be loaded for every command
+    from tocsin.catalogue.rules import hours_of
+    from tocsin.platform.errors import Invalid
+
+    try:
+        return [asdict(window) for window in hours_of("\n".join(lines))]
+    except Invalid as error:
+        raise typer.BadParameter(f"--hours: {error.problems['hours']}") from error
 
 
 @change.verb("list")

@@ -27,6 +27,11 @@ class Service(models.Model):
     )
     enabled = models.BooleanField(default=True)
     runbook_url = models.URLField(max_length=1000, blank=True)
+    zone = models.CharField(
+        max_length=60, default="", db_default="", blank=True, help_text="IANA time zone of its hours; empty: UTC"
+    )
+    # windows as of oncall.rules.RestrictionSpec; empty: Monday to Friday, 09:00 to 17:00
+    hours = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), blank=True)
     created_at = models.DateTimeField()
     dependencies = models.ManyToManyField("self", through="Dependency", symmetrical=False, related_name="dependants")
 

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from tocsin.catalogue import rules
 from tocsin.catalogue.models import Change, Dependency, Service
 from tocsin.catalogue.rules import ServiceSpec
+from tocsin.oncall.rules import RestrictionSpec, restriction
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import NotFound
@@ -107,6 +108,11 @@ def export_services() -> list[ServiceSpec]:
     return [spec_of(row) for row in rows]
 
 
+def hours_of(row: Service) -> list[RestrictionSpec]:
+    """When people work on a service, in its zone; empty: Monday to Friday, 09:00 to 17:00."""
+    return [RestrictionSpec.of(restriction(window)) for window in row.hours]
+
+
 def spec_of(row: Service) -> ServiceSpec:
     """A service as configuration."""
     return ServiceSpec(
@@ -122,4 +128,6 @@ def spec_of(row: Service) -> ServiceSpec:
         auto_resolve_s=row.auto_resolve_s,
         enabled=row.enabled,
         runbook_url=row.runbook_url,
+        zone=row.zone,
+        hours=hours_of(row),
     )

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from tocsin.oncall.rules import RestrictionSpec, ScheduleSpec, known_zone
+from tocsin.oncall.rules import problems as schedule_problems
 from tocsin.platform.errors import Invalid
 
 IMPACTS = ("high", "medium", "low")
@@ -22,7 +24,8 @@ class ServiceSpec:
     """A service as configuration; ``slug`` is the natural key, made from the name when empty.
 
     ``team``, ``policy`` and ``depends_on`` name others by slug or name; ``depends_on`` None: leave it as it is.
-    ``impact`` empty: by tier. ``auto_resolve_s`` ends an incident nobody touches after that many seconds.
+    ``impact`` empty: by tier. ``auto_resolve_s`` ends an incident nobody touches after that many seconds. ``hours``:
+    when people work on it, in its ``zone`` (IANA; empty: UTC); empty: Monday to Friday, 09:00 to 17:00.
     """
 
     name: str
@@ -37,6 +40,8 @@ class ServiceSpec:
     auto_resolve_s: int | None = None
     enabled: bool = True
     runbook_url: str = ""
+    zone: str = ""
+    hours: list[RestrictionSpec] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,74 @@ def check_service(spec: ServiceSpec) -> dict[str, str]:
         problems["runbook_url"] = "an http:// or https:// address of at most 1,000 characters"
     if "\x00" in spec.description:
         problems["description"] = "text without NUL characters"
+    if spec.zone and not known_zone(spec.zone):
+        problems["zone"] = "an IANA time zone such as Europe/Zurich, or empty (UTC)"
+    # windows are what they are in schedules: what is wrong with one is said there
+    for name, text in schedule_problems(ScheduleSpec(name="hours", uncovered=spec.hours)).items():
+        if name.startswith("uncovered"):
+            problems[name.replace("uncovered", "hours", 1)] = text
     return problems
+
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WINDOW = re.compile(
+    r"(?P<days>[A-Za-z, -]*?)\s*(?P<start>\d\d:\d\d)\s*-\s*(?P<end>\d\d:\d\d)"
+    r"(?:\s+(?P<holidays>except|only)\s+holidays\s+(?P<region>[A-Za-z-]+))?"
+)
+HOURS_HINT = "one window a line, such as Mon-Fri 09:00-17:00 or Sat 10:00-14:00 except holidays DE-BY"
+
+
+def hours_text(hours: Iterable[RestrictionSpec]) -> str:
+    """Working hours as people type them, one window a line; the inverse of ``hours_of``.
+
+    What a line cannot say (days of a month, months) is left out: whoever has such hours keeps them as configuration.
+    """
+    lines = []
+    for window in hours:
+        days, runs = sorted(set(window.days)), list[list[int]]()
+        for day in days:
+            if runs and runs[-1][-1] == day - 1:
+                runs[-1].append(day)
+            else:
+                runs.append([day])
+        names = ",".join(
+            f"{DAYS[run[0] - 1]}-{DAYS[run[-1] - 1]}" if len(run) > 1 else DAYS[run[0] - 1] for run in runs
+        )
+        line = f"{names} {window.start}-{window.end}"
+        lines.append(line + (f" {window.holidays} holidays {window.region}" if window.holidays else ""))
+    return "\n".join(lines)
+
+
+def hours_of(text: str) -> list[RestrictionSpec]:
+    """Working hours as people type them. Raises Invalid (``hours``) that names the line."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        match = _WINDOW.fullmatch(line.strip())
+        days = _days(match["days"]) if match else None
+        if match is None or days is None:
+            raise Invalid("These are no working hours.", {"hours": f"line {number}: {HOURS_HINT}"})
+        region = (match["region"] or "").upper()
+        found.append(
+            RestrictionSpec(days, match["start"], match["end"], holidays=match["holidays"] or "", region=region)
+        )
+    return found
+
+
+def _days(text: str) -> list[int] | None:
+    """``Mon-Wed, Fri`` -> [1, 2, 3, 5]; empty: every day; None: no days."""
+    number = {name.lower(): index for index, name in enumerate(DAYS, 1)}
+    found: set[int] = set()
+    for part in text.replace(" ", "").lower().split(","):
+        first, dash, last = part.partition("-")
+        begin, end = number.get(first[:3]), number.get((last if dash else first)[:3])
+        if not part:
+            continue
+        if begin is None or end is None:
+            return None
+        found.update((begin - 1 + count) % 7 + 1 for count in range((end - begin) % 7 + 1))
+    return sorted(found or set(range(1, 8)))
 
 
 def is_web_address(text: str) -> bool:

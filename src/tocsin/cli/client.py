@@ -8,14 +8,30 @@ from tocsin.cli.organisation import nouns as organisation
 from tocsin.cli.output import Noun
 from tocsin.escalation.commands import nouns as escalation
 from tocsin.escalation.commands import simulate
+from tocsin.escalation.commands_sweep import sweep
 from tocsin.incidents.commands import nouns as incidents
 from tocsin.intake.commands import nouns as intake
 from tocsin.oncall.commands import nouns as oncall
+from tocsin.oncall.commands_calendars import nouns as calendars
+from tocsin.oncall.commands_exchange import nouns as exchange
+from tocsin.oncall.commands_rota import nouns as rota
 from tocsin.people.commands import nouns as people
 from tocsin.triage.commands import nouns as triage
 from tocsin.triage.commands import why
 
-NOUNS: list[Noun] = [*incidents, *triage, *oncall, *escalation, *catalogue, *intake, *people, *organisation]
+NOUNS: list[Noun] = [
+    *incidents,
+    *triage,
+    *oncall,
+    *exchange,
+    *rota,
+    *calendars,
+    *escalation,
+    *catalogue,
+    *intake,
+    *people,
+    *organisation,
+]
 RESPOND = "Respond"
 CONFIGURE = "Configure"
 PANELS = {"incident": RESPOND, "alert": RESPOND, "oncall": RESPOND}
@@ -27,4 +43,5 @@ def register(app: typer.Typer) -> None:
         app.add_typer(noun, rich_help_panel=PANELS.get(str(noun.info.name), CONFIGURE))
     why(app, RESPOND)
     simulate(app, CONFIGURE)
+    sweep(app, CONFIGURE)
     register_config(app, CONFIGURE)

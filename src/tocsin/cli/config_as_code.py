@@ -10,7 +10,7 @@ from rich.text import Text
 from tocsin.cli import output
 from tocsin.cli.output import talks
 from tocsin.cli.remote import EXIT_USAGE, api, asked, fail
-from tocsin.cli.told import read_text
+from tocsin.cli.told import read_text, seconds
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files or folders of them; - is stdin.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Also take away what the files' sections do not name.")]
@@ -68,6 +68,39 @@ def _proven(proof: dict[str, Any]) -> None:
         console.print(f"{count} counter-example{'' if count == 1 else 's'}. {span}.", soft_wrap=True)
 
 
+def _replayed(found: dict[str, Any]) -> None:
+    console = output.console()
+    console.print(f"{found['signals']:,} signals, {found['since'][:10]} to {found['until'][:10]}")
+    rows = [
+        {"": word, "before": found["before"][key], "after": found["after"][key],
+         "difference": f"{found['after'][key] - found['before'][key]:+,}"}
+        for word, key in (("incidents", "incidents"), ("pages", "pages"), ("pages at night", "at_night"),
+                          ("messages", "messages"), ("steps that found nobody", "gaps"),
+                          ("incidents nobody was paged for", "unpaged"))
+    ]  # fmt: skip
+    output.table(rows, ("", "before", "after", "difference"))
+    parts = (
+        ("missed", "- {count} incidents would page nobody any more", "red"),
+        ("new", "+ {count} incidents would page that did not", "yellow"),
+        ("later", "> {count} incidents would page later", "yellow"),
+        ("earlier", "< {count} incidents would page earlier", "green"),
+    )
+    for key, words, style in parts:
+        part = found[key]
+        if not part["count"]:
+            continue
+        console.print(Text(words.format(count=part["count"]), style=style))
+        for row in part["items"][:10]:
+            more = f", {row['minutes']:+.0f} min" if "minutes" in row else f", {row['priority']}"
+            console.print(Text(f"    {row['at'][:16]} {row['service']}: {row['title']}{more}"), soft_wrap=True)
+        if part["count"] > 10:
+            console.print(f"    and {part['count'] - 10} more")
+    if len(found["later"]["quantiles_min"]) == 2:
+        half, most = found["later"]["quantiles_min"]
+        console.print(f"Later by {half:.0f} min (half of them), {most:.0f} min (all but one in twenty).")
+    console.print(f"Pages saved: {found['pages_saved']:,}, of them at night: {found['night_pages_saved']:,}.")
+
+
 def register(app: typer.Typer, panel: str) -> None:
     """Add the commands of config as code to the root."""
 
@@ -121,6 +154,21 @@ def register(app: typer.Typer, panel: str) -> None:
         output.emit(proof, _proven)
         if not proof["holds"]:
             raise typer.Exit(1)
+
+    @app.command("replay", rich_help_panel=panel)
+    @talks
+    def replay(
+        with_: Annotated[
+            list[str] | None,
+            typer.Option("--with", metavar="FILE", help="What would change: YAML files or folders; may be repeated."),
+        ] = None,
+        since: Annotated[str, typer.Option(help="How far back, such as 30d.")] = "30d",
+        prune: Prune = False,
+    ) -> None:
+        """Play stored signals through a changed configuration: pages saved, incidents missed, minutes later."""
+        body = {"files": _read(with_ or []), "since_s": seconds(since), "prune": prune}
+        with api(timeout_s=330) as server:
+            output.emit(server.post("/config/replay", body), _replayed)
 
     @app.command("export", rich_help_panel=panel)
     @talks

@@ -76,13 +76,13 @@ def server(profile: str = "") -> Server:
 class Api:
     """The HTTP API of one server. A refusal ends the program with its message and exit code."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, timeout_s: float = TIMEOUT_S) -> None:
         self.server = server
         headers = {"User-Agent": f"tocsin/{__version__}", "Accept": "application/json"}
         if server.token:
             headers["Authorization"] = f"Bearer {server.token}"
         try:
-            self._client = httpx.Client(base_url=f"{server.url}/api/v1", headers=headers, timeout=TIMEOUT_S)
+            self._client = httpx.Client(base_url=f"{server.url}/api/v1", headers=headers, timeout=timeout_s)
         except (httpx.InvalidURL, UnicodeEncodeError, ValueError) as error:
             raise fail(f"This is no address of a server, or no token: {error}", EXIT_USAGE) from error
 
@@ -166,9 +166,9 @@ asked = _Asked()
 
 
 @contextmanager
-def api() -> Iterator[Api]:
-    """The API of the server that this command is to talk to."""
-    connection = Api(server(asked.profile))
+def api(timeout_s: float = TIMEOUT_S) -> Iterator[Api]:
+    """The API of the server that this command is to talk to; an answer may take ``timeout_s`` seconds."""
+    connection = Api(server(asked.profile), timeout_s)
     try:
         yield connection
     finally:

@@ -27,7 +27,7 @@ def seconds(text: str) -> int:
 
 
 def moment(text: str, *, local: bool = True) -> str:
-    """An ISO 8601 moment, ``now``, or a duration ahead such as ``+2h``, as ISO 8601. Raises BadParameter.
+    """An ISO 8601 moment, ``now``, or a duration ahead or back, ``+2h``, ``-30d``, as ISO 8601. Raises BadParameter.
 
     A moment without an offset is this machine's time; with ``local`` False it stays without one, for the server to read
     as the schedule's time.
@@ -37,6 +37,8 @@ def moment(text: str, *, local: bool = True) -> str:
         return datetime.now(UTC).isoformat()
     if wanted.startswith("+"):
         return (datetime.now(UTC) + timedelta(seconds=seconds(wanted[1:]))).isoformat()
+    if wanted.startswith("-"):
+        return (datetime.now(UTC) - timedelta(seconds=seconds(wanted[1:]))).isoformat()
     try:
         found = datetime.fromisoformat(wanted)
     except ValueError as error:

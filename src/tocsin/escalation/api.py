@@ -1,5 +1,6 @@
-"""Escalation over HTTP: policies, the simulator, runs, pages, paging somebody by hand."""
+"""Escalation over HTTP: policies, the simulator, runs and pages. What people do by hand: ``api_hands``."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -14,10 +15,10 @@ from tocsin.catalogue import queries as catalogue
 from tocsin.escalation import actions, queries
 from tocsin.escalation.models import Page, Policy, Run
 from tocsin.escalation.proving import MONTHS, prove
-from tocsin.escalation.rules import PageReason, PolicySpec, sentence
-from tocsin.escalation.simulator import simulate
+from tocsin.escalation.rules import PageReason, PolicySnapshot, PolicySpec, sentence
+from tocsin.escalation.simulator import Like, simulate
 from tocsin.incidents import queries as incidents
-from tocsin.incidents.api import IncidentOut, incident_json, number_of
+from tocsin.incidents.api import number_of
 from tocsin.people import queries as people
 from tocsin.platform import clock
 from tocsin.platform.errors import Invalid
@@ -45,11 +46,18 @@ class PolicyList(Schema):
 class StepOut(Schema):
     targets: list[str]
     wait_s: int
+    when: str
+    tier: str
+    warn_s: int | None
+    urgency: str
+    rotate: bool
 
 
 class PolicyDetail(PolicyOut):
     steps: list[StepOut]
     fallback: list[str]
+    executives: list[str]
+    executive_priorities: list[str]
     sentences: list[str]
 
 
@@ -85,6 +93,9 @@ class SimulateIn(Strict):
     priority: str = "P1"
     at: Moment | None = None  # empty: now
     for_s: int = Field(3600, description="How long to look ahead, seconds.")
+    severity: str = "critical"
+    title: str = ""
+    incident: int = Field(0, description="Its imagined number: who has the turn where people take turns.")
 
 
 class SimulationOut(Schema):
@@ -141,15 +152,6 @@ class PageList(Schema):
     next: str | None
 
 
-class EscalateIn(Strict):
-    reason: str = ""
-
-
-class PageIn(Strict):
-    users: list[str]
-    message: str = ""
-
-
 def policy_json(row: Policy) -> dict[str, Any]:
     """A policy without its steps."""
     return {
@@ -168,8 +170,10 @@ def detail_json(row: Policy) -> dict[str, Any]:
     """A policy with its steps, as written and in sentences."""
     spec = queries.export_policies([row.pk])[0]
     return policy_json(row) | {
-        "steps": [{"targets": step.targets, "wait_s": step.wait_s} for step in spec.steps],
+        "steps": [asdict(step) for step in spec.steps],
         "fallback": spec.fallback,
+        "executives": spec.executives,
+        "executive_priorities": spec.executive_priorities,
         "sentences": sentence(queries.snapshot([row.pk])[row.pk]),
     }
 
@@ -233,7 +237,11 @@ def list_policies(request: HttpRequest, paging: Query[Paging], q: str = "", team
 
 @router.post("/policies", response={201: PolicyDetail})
 def create_policy(request: HttpRequest, spec: Body[PolicySpec]) -> Status[dict[str, Any]]:
-    """Add a policy. Targets are `user:EMAIL`, `schedule:SLUG` or `team:SLUG`."""
+    """Add a policy.
+
+    Targets are `user:EMAIL`, `schedule:SLUG`, `team:SLUG`, `owner` (the team that owns the incident's service), and
+    `manager:user:EMAIL`, `manager:schedule:SLUG`, `manager:team:SLUG`.
+    """
     return Status(201, detail_json(actions.save_policy(spec, actor=asker(request))))
 
 
@@ -264,11 +272,14 @@ def run_simulation(request: HttpRequest, body: SimulateIn) -> dict[str, Any]:
     if bool(body.service) == bool(body.policy):
         raise Invalid("What is to be simulated?", {"service": "a service, or a policy: one of the two"})
     at = body.at or clock.now()
+    of: int | PolicySnapshot
     if body.policy:
         row = queries.policy(actor, body.policy)
-        found = simulate(queries.snapshot([row.pk])[row.pk], body.priority, at, body.for_s, actor=actor)
+        of = queries.snapshot([row.pk])[row.pk]
     else:
-        found = simulate(catalogue.service(actor, body.service).pk, body.priority, at, body.for_s, actor=actor)
+        of = catalogue.service(actor, body.service).pk
+    like = Like(severity=body.severity, title=body.title, incident_id=body.incident)
+    found = simulate(of, body.priority, at, body.for_s, actor=actor, like=like)
     emails = people.emails(line.user_id for line in found.lines if line.user_id is not None)
     told = found.to_json()
     for line in told["items"]:
@@ -306,22 +317,3 @@ def list_pages(request: HttpRequest, paging: Query[Paging], user: str = "") -> d
     rows = queries.pages(actor, user_id=people.user(actor, user).pk if user else None)
     found, following = page(rows, paging)
     return {"items": [page_json(row) for row in found], "next": following}
-
-
-@router.post("/incidents/{ref}/escalate", response=IncidentOut)
-def escalate(request: HttpRequest, ref: str, body: EscalateIn | None = None) -> dict[str, Any]:
-    """Run the next step of the policy now."""
-    actor = asker(request)
-    incident = incidents.incident(actor, number_of(ref))
-    actions.escalate_now(incident.pk, actor=actor, reason=body.reason if body else "")
-    return incident_json(incidents.incident(actor, incident.pk))
-
-
-@router.post("/incidents/{ref}/page", response=IncidentOut)
-def page_people(request: HttpRequest, ref: str, body: PageIn) -> dict[str, Any]:
-    """Page people for an incident by hand, whatever the policy says."""
-    actor = asker(request)
-    incident = incidents.incident(actor, number_of(ref))
-    users = [people.user(actor, email).pk for email in body.users]
-    actions.page_users(incident.pk, user_ids=users, actor=actor, message=body.message)
-    return incident_json(incidents.incident(actor, incident.pk))

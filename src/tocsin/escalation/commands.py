@@ -26,7 +26,10 @@ def create_policy(
     name: Annotated[str, typer.Option(help="Name as others read it.")],
     step: Annotated[
         list[str],
-        typer.Option(help="Targets, then how long to wait: schedule:primary,user:bob@example.org=5m; may be repeated."),
+        typer.Option(
+            help="Targets, how long to wait, and what else: schedule:primary,owner=5m;tier=L1;when=working_hours;"
+            "warn=30m;urgency=low;rotate. May be repeated."
+        ),
     ],
     fallback: Annotated[
         list[str] | None, typer.Option(help="Who is paged when nobody is on call or answers; may be repeated.")
@@ -35,13 +38,15 @@ def create_policy(
     ack_timeout: Annotated[str, typer.Option(help="An acknowledged incident pages again after this.")] = "",
     team: Annotated[str, typer.Option(help="Team that it belongs to.")] = "",
     slug: Annotated[str, typer.Option(help="Short name; made from the name when not given.")] = "",
+    executive: Annotated[
+        list[str] | None, typer.Option(help="Who is told quietly of major incidents; may be repeated.")
+    ] = None,
+    executive_priority: Annotated[
+        list[str] | None, typer.Option(help="Of which priorities; P1 when not given; may be repeated.")
+    ] = None,
 ) -> None:
     """Add a policy; `policy save FILE` writes any."""
-    steps = []
-    for text in step:
-        targets, equals, wait = text.rpartition("=")
-        targets, wait = (targets, wait) if equals else (text, "5m")
-        steps.append({"targets": [one.strip() for one in targets.split(",")], "wait_s": seconds(wait)})
+    steps = [_step(text) for text in step]
     spec: dict[str, Any] = {
         "name": name,
         "slug": slug,
@@ -50,9 +55,40 @@ def create_policy(
         "ack_timeout_s": seconds(ack_timeout) if ack_timeout else None,
         "steps": steps,
         "fallback": fallback or [],
+        "executives": executive or [],
+        "executive_priorities": executive_priority or ["P1"],
     }
     with api() as server:
         output.emit(server.post("/policies", spec), lambda value: output.say(f"Added policy {value['slug']}."))
+
+
+def _step(text: str) -> dict[str, Any]:
+    """``schedule:primary,owner=5m;tier=L1;rotate`` as the API takes it."""
+    head, *rest = (part.strip() for part in text.split(";"))
+    targets, equals, wait = head.rpartition("=")
+    targets, wait = (targets, wait) if equals else (head, "5m")
+    found: dict[str, Any] = {"targets": [one.strip() for one in targets.split(",")], "wait_s": seconds(wait)}
+    for option in rest:
+        name, equals, value = (one.strip() for one in option.partition("="))
+        if name == "rotate" and not equals:
+            found["rotate"] = True
+        elif name == "warn" and equals:
+            found["warn_s"] = seconds(value)
+        elif name in ("tier", "when", "urgency") and equals:
+            found[name] = value
+        elif option:
+            raise typer.BadParameter(f"--step: {option!r} is none of tier=, when=, warn=, urgency=, rotate")
+    return found
+
+
+@policy.verb("escalations")
+def escalations(
+    since: Annotated[str, typer.Option(help="How far back, such as 30d.")] = "30d",
+) -> None:
+    """Count why people escalated by hand: by kind, reason, team and service."""
+    with api() as server:
+        found = server.get("/escalations/reasons", since=moment(f"-{since}"))
+    output.emit(found, lambda value: output.table(value["items"], ("by", "key", "count")))
 
 
 def simulate(app: typer.Typer, panel: str) -> None:

@@ -1,7 +1,12 @@
 """Tables of escalation: policies, and runs, which are policies at work for incidents."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+
+
+def major() -> list[str]:
+    """Priorities of which executives are told unless a policy says otherwise."""
+    return ["P1"]
 
 
 class Policy(models.Model):
@@ -15,8 +20,13 @@ class Policy(models.Model):
     ack_timeout_s = models.IntegerField(
         null=True, blank=True, help_text="an acknowledged incident pages again after this; empty: never"
     )
-    # [{"kind": "user" | "schedule" | "team", "id": 1}]: paged when a step finds nobody and when nobody answered
+    # [{"kind": "user" | "schedule" | "team", "id": 1}, {"kind": "owner"},
+    #  {"kind": "manager", "of": "user" | "schedule" | "team", "id": 1}]
+    # paged when a step finds nobody and when nobody answered
     fallback = models.JSONField(default=list, blank=True)
+    # targets too: told quietly of incidents of these priorities
+    executives = models.JSONField(default=list, db_default=Value([], models.JSONField()), blank=True)
+    executive_priorities = models.JSONField(default=major, db_default=Value(["P1"], models.JSONField()), blank=True)
     version = models.IntegerField(default=1)
 
     class Meta:
@@ -30,9 +40,19 @@ class Policy(models.Model):
 class PolicyStep(models.Model):
     policy = models.ForeignKey(Policy, on_delete=models.CASCADE, related_name="steps")
     position = models.SmallIntegerField()
-    # [{"kind": "user" | "schedule" | "team", "id": 1}]
-    targets = models.JSONField(default=list)
+    targets = models.JSONField(default=list)  # as Policy.fallback
     wait_s = models.IntegerField(default=300, help_text="how long to wait for an answer before the next step")
+    when = models.TextField(default="", db_default="", blank=True, help_text="a condition; empty: always")
+    tier = models.CharField(max_length=40, default="", db_default="", blank=True)
+    warn_s = models.IntegerField(
+        null=True, blank=True, help_text="managers are warned when an incident is in the tier for so long"
+    )
+    urgency = models.CharField(
+        max_length=4, default="", db_default="", blank=True, help_text="empty: as the priority says"
+    )
+    rotate = models.BooleanField(
+        default=False, db_default=False, help_text="one of the people it finds, in turn from incident to incident"
+    )
 
     class Meta:
         db_table = "escalation_policy_step"
@@ -114,6 +134,23 @@ class Page(models.Model):
     class Meta:
         db_table = "escalation_page"
         indexes = [models.Index(fields=["incident", "id"]), models.Index(fields=["user", "-id"])]
+
+
+class TierWatch(models.Model):
+    """In which tier an incident is since when, while its policy warns if that lasts; gone with the warning."""
+
+    incident = models.OneToOneField(
+        "incidents.Incident", primary_key=True, on_delete=models.CASCADE, related_name="tier_watch", db_constraint=False
+    )
+    tier = models.CharField(max_length=40)
+    policy = models.CharField(max_length=120)
+    policy_id = models.IntegerField(null=True)
+    since = models.DateTimeField()
+    due_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "escalation_tier_watch"
+        indexes = [models.Index(fields=["due_at"], name="tier_watch_due")]
 
 
 class KnownGap(models.Model):

@@ -5,7 +5,7 @@ Reads, never writes. What a proof is made of: ``rules.proving``.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,8 @@ from dateutil.relativedelta import relativedelta
 
 from tocsin.catalogue.models import Service
 from tocsin.escalation import queries
-from tocsin.escalation.rules import PolicySnapshot, Urgency, notifications, page_urgency
+from tocsin.escalation.rules import Facts, PolicySnapshot, ServiceFacts, Urgency, notifications, page_urgency
+from tocsin.escalation.rules.holding import Case
 from tocsin.escalation.rules.proving import Away, Gap, Prover, World
 from tocsin.oncall import queries as oncall
 from tocsin.people.models import ContactMethod, Membership, User
@@ -23,6 +24,7 @@ from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Invalid
 
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+SEVERITIES = ("critical", "error", "warning", "info")
 MONTHS = 6
 MAX_MONTHS = 24
 
@@ -36,11 +38,14 @@ class CounterExample:
     priorities: tuple[str, ...]
     service_ids: tuple[int, ...]
     team_ids: tuple[int, ...]
+    apart: bool = False  # the policy's conditions make a difference between services and priorities
 
     @property
     def key(self) -> str:
         """Names the step that has the gap, from proof to proof."""
         gap = self.gap
+        if self.apart:
+            return f"{gap.policy_id}:{'-'.join(map(str, self.service_ids))}:{''.join(self.priorities)}:{gap.step}"[:200]
         return f"{gap.policy_id or '-'.join(map(str, self.service_ids))}:{gap.urgency}:{gap.step}"[:200]
 
     @property
@@ -120,19 +125,51 @@ def prove(
         by_policy: dict[tuple[object, ...], list[Service]] = defaultdict(list)
         for service in services:
             policy = policies[service.pk]
-            by_policy[policy.policy_id, policy.steps, policy.fallback].append(service)
+            if not conditional(policy):
+                by_policy[policy.policy_id, policy.steps, policy.fallback].append(service)
         for same in by_policy.values():
-            found += [
-                CounterExample(
-                    gap,
-                    tuple(service.name for service in same),
-                    priorities,
-                    tuple(service.pk for service in same),
-                    tuple(sorted({service.team_id for service in same if service.team_id})),
-                )
-                for gap in prover.gaps(policies[same[0].pk], urgency)
-            ]
+            found += _told(prover.gaps(policies[same[0].pk], urgency), same, priorities)
+    asking = [service for service in services if conditional(policies[service.pk])]
+    facts = queries.service_facts(service.pk for service in asking)
+    for service in asking:
+        for priority in PRIORITIES:
+            gaps = prover.gaps(
+                policies[service.pk], page_urgency(priority), _cases(policies[service.pk], facts[service.pk], priority)
+            )
+            found += _told(gaps, [service], (priority,), apart=True)
     return Proof(since, until, len(services), tuple(_merged(found)), _notes(services))
+
+
+def conditional(policy: PolicySnapshot) -> bool:
+    """Whether it depends on more than the urgency whom a policy pages."""
+    return any(step.when for step in policy.steps)
+
+
+def _cases(policy: PolicySnapshot, service: ServiceFacts, priority: str) -> list[Case]:
+    """The kinds of incidents of a priority that the policy's conditions tell apart; drills are not proven."""
+    asked = " ".join(step.when for step in policy.steps)
+    severities = SEVERITIES if "severity" in asked else SEVERITIES[:1]
+    return [
+        Case(Facts(0, priority, severity, service, queries.condition), untold)
+        for severity in severities
+        for untold in ((True, False) if "title" in asked else (True,))
+    ]
+
+
+def _told(
+    gaps: Iterable[Gap], services: Sequence[Service], priorities: tuple[str, ...], *, apart: bool = False
+) -> list[CounterExample]:
+    return [
+        CounterExample(
+            gap,
+            tuple(service.name for service in services),
+            priorities,
+            tuple(service.pk for service in services),
+            tuple(sorted({service.team_id for service in services if service.team_id})),
+            apart,
+        )
+        for gap in gaps
+    ]
 
 
 def _by_urgency() -> dict[Urgency, tuple[str, ...]]:
@@ -152,7 +189,7 @@ def _merged(found: Sequence[CounterExample]) -> list[CounterExample]:
         if key in by:
             other = by[key]
             priorities = tuple(sorted({*other.priorities, *one.priorities}))
-            by[key] = CounterExample(gap, one.services, priorities, one.service_ids, one.team_ids)
+            by[key] = replace(one, priorities=priorities)
         else:
             by[key] = one
     return sorted(by.values(), key=lambda one: (one.gap.step != 0, one.gap.start, one.services))
@@ -170,11 +207,16 @@ def world(policies: Iterable[PolicySnapshot], since: datetime, until: datetime) 
     of = list(policies)
     schedules = oncall.load({key for one in of for key in one.ids("schedule")}, since, until)
     teams: dict[int, list[int]] = defaultdict(list)
+    leads: dict[int, list[int]] = defaultdict(list)
     members = Membership.objects.filter(team_id__in={key for one in of for key in one.ids("team")}).order_by("id")
-    for team_id, user_id in members.values_list("team_id", "user_id"):
+    for team_id, user_id, role in members.values_list("team_id", "user_id", "role"):
         teams[team_id].append(user_id)
+        if role == "manager":
+            leads[team_id].append(user_id)
     people = dict(User.objects.filter(is_active=True).values_list("pk", "name"))
-    return World(schedules, dict(teams), people, _away(people, since, until))
+    managers = {pk: manager for pk, (manager, _) in queries.above().items()}
+    away = _away(people, since, until)
+    return World(schedules, dict(teams), people, away, managers, dict(leads), queries.zones())
 
 
 def _away(people: dict[int, str], since: datetime, until: datetime) -> dict[tuple[int, Urgency], list[Away]]:

@@ -17,12 +17,14 @@ from typing import Any, Literal
 from tocsin.catalogue.models import Service
 from tocsin.escalation import queries
 from tocsin.escalation.rules import (
+    Facts,
     NotifyRule,
     PageReason,
     PlannedDelivery,
     PolicySnapshot,
     Resolve,
     RunState,
+    ServiceFacts,
     Urgency,
     ack_due,
     duration,
@@ -40,6 +42,7 @@ from tocsin.platform.errors import Invalid, NotFound
 MAX_DURATION_S = 90 * 86400
 MAX_PAGES = 5_000
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+SEVERITIES = ("critical", "error", "warning", "info")
 
 RulesOf = Callable[[int], Iterable[NotifyRule]]
 
@@ -55,6 +58,20 @@ class Answer:
     after_s: int
     verb: Literal["acknowledge", "resolve", "snooze"] = "acknowledge"
     for_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What the imagined incident is like, as far as conditions and turns ask.
+
+    ``incident_id`` is its number, which decides who has the turn. ``service_id``: on whose clock a policy is tried.
+    """
+
+    severity: str = "critical"
+    title: str = ""
+    drill: bool = False
+    incident_id: int = 0
+    service_id: int | None = None
 
 
 Reply = Callable[[int, datetime], Answer | None]
@@ -76,6 +93,8 @@ class SimulatedDelivery:
 class SimulatedPage:
     """A page that would be written. ``user_id`` None: a gap. ``step`` and ``loop`` from 1, as in ``reason``.
 
+    ``urgency``: by which of the person's notification rules.
+
     ``notes``: which contact methods were skipped, and why nothing reaches the person if nothing does.
     """
 
@@ -88,6 +107,7 @@ class SimulatedPage:
     generation: int = 1
     deliveries: tuple[SimulatedDelivery, ...] = ()
     notes: tuple[str, ...] = ()
+    urgency: Urgency = "high"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +140,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that is no page: an answer, a time-out, the end of the run."""
+    """Something that is no page: an answer (then ``user_id`` gave it), a time-out, the end of the run."""
 
     at: datetime
     text: str
+    user_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +213,7 @@ class _Page:
     generation: int
     planned: list[PlannedDelivery]
     notes: tuple[str, ...]
+    urgency: Urgency
 
 
 def rehearse(
@@ -204,10 +226,12 @@ def rehearse(
     answers: Iterable[Answer] = (),
     names: Mapping[int, str] | None = None,
     reply: Reply | None = None,
+    facts: Facts | None = None,
 ) -> Simulation:
     """Run a policy on virtual time from ``at`` for ``duration_s`` seconds. Pure; ends early after ``MAX_PAGES``.
 
-    ``reply`` is asked for every page that becomes a message, beside the scripted ``answers``.
+    ``reply`` is asked for every page that becomes a message, beside the scripted ``answers``. ``facts``: what the
+    policy's conditions ask about; without them all conditions hold.
     """
     until = at + timedelta(seconds=duration_s)
     script: dict[int, list[tuple[int, Answer]]] = {}
@@ -234,7 +258,7 @@ def rehearse(
                 ended[generation] = moment if pages[-1].at < moment else moment + timedelta(microseconds=1)
             generation += 1
             due, state, outcome = _answered(snapshot, answer, moment, name)
-            happenings.append(Happening(moment, outcome))
+            happenings.append(Happening(moment, outcome, who))
             continue
         if due is None or due[0] >= until:
             break
@@ -243,19 +267,22 @@ def rehearse(
             text = "the snooze ended" if state == "snoozed" else "the acknowledgement timed out"
             happenings.append(Happening(moment, f"{text}; the policy begins anew"))
             state, generation = "triggered", generation + 1
-        decided, reached = plan(snapshot, step, resolve, moment), 0
+        decided, reached = plan(snapshot, step, resolve, moment, facts), 0
+        if decided.skipped:
+            happenings.append(Happening(moment, decided.note))
         for page in decided.pages:
             planned: list[PlannedDelivery] = []
             notes: tuple[str, ...] = ()
+            how_urgent = page.urgency or urgency
             if page.user_id is not None:
-                how = notifications(rules_of(page.user_id), urgency)
+                how = notifications(rules_of(page.user_id), how_urgent)
                 planned, notes = list(how.deliveries), how.notes
                 paged, reached = paged + 1, reached + len(planned)
                 given = reply(page.user_id, moment) if reply and planned else None
                 for number, answer in [*script.get(paged, ()), *([(-1, given)] if given else [])]:
                     back = moment + timedelta(seconds=answer.after_s)
                     heapq.heappush(coming, (back, paged, number, answer, page.user_id))
-            pages.append(_Page(moment, page.user_id, page.reason, generation, planned, notes))
+            pages.append(_Page(moment, page.user_id, page.reason, generation, planned, notes, how_urgent))
         outcome = decided.note
         if decided.next is None:
             happenings.append(Happening(moment, decided.note))
@@ -311,6 +338,7 @@ def _simulated(page: _Page, ended: datetime | None, until: datetime, names: Mapp
         generation=page.generation,
         deliveries=tuple(deliveries),
         notes=page.notes,
+        urgency=page.urgency,
     )
 
 
@@ -322,15 +350,20 @@ def simulate(
     *,
     actor: Actor,
     answers: Iterable[Answer] = (),
+    like: Like | None = None,
 ) -> Simulation:
     """What would go out if an incident opened on a service (by id), or under a policy, at a moment. Writes nothing.
 
-    Raises Forbidden, NotFound, Invalid (``priority``, ``at``, ``for``).
+    A policy by itself stands for a service that no team owns, of tier 3, with office hours in UTC, unless ``like``
+    names one. Raises Forbidden, NotFound, Invalid (``priority``, ``severity``, ``at``, ``for``).
     """
     require(actor, Deed.READ)
+    like = like or Like()
     problems = {}
     if priority not in PRIORITIES:
         problems["priority"] = "one of " + ", ".join(PRIORITIES)
+    if like.severity not in SEVERITIES:
+        problems["severity"] = "one of " + ", ".join(SEVERITIES)
     if not 1 <= duration_s <= MAX_DURATION_S:
         problems["for"] = f"1 to {MAX_DURATION_S} seconds ({MAX_DURATION_S // 86400} days)"
     if at.tzinfo is None or not 1971 <= at.year <= 9000:
@@ -340,10 +373,15 @@ def simulate(
     until = at + timedelta(seconds=duration_s)
     urgency = page_urgency(priority)
     name = ""
+    of = service if isinstance(service, int) else like.service_id
     if isinstance(service, PolicySnapshot):
         snapshot = service
+        if of is not None and (team := queries.owner_of(of)):
+            snapshot = snapshot.owned_by(*team)
     else:
         name, snapshot = _policy_of(service)
+    known_service = queries.service_facts([of])[of] if of is not None else ServiceFacts()
+    facts = Facts(like.incident_id, priority, like.severity, known_service, queries.condition, like.title, like.drill)
     resolve = queries.resolver_for([snapshot], at, until)
     known: dict[int, list[NotifyRule]] = {}
 
@@ -352,9 +390,8 @@ def simulate(
             known.update(queries.notify_rules([user_id]))
         return known[user_id]
 
-    found = rehearse(
-        snapshot, resolve, rules_of, urgency, at, duration_s, answers, dict(User.objects.values_list("pk", "name"))
-    )
+    names = dict(User.objects.values_list("pk", "name"))
+    found = rehearse(snapshot, resolve, rules_of, urgency, at, duration_s, answers, names, facts=facts)
     return replace(found, service=name, priority=priority)
 
 

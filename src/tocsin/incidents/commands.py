@@ -16,6 +16,8 @@ nouns = [incident]
 Which = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its number: 12 or INC-12.")]
 Several = Annotated[list[str], typer.Argument(metavar="INCIDENT...", help="Their numbers: 12 or INC-12.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands on the timeline.")]
+Code = Annotated[str, typer.Option("--reason", help="impact, complexity, departments, security, no_answer or other.")]
+Words = Annotated[str, typer.Option("--note", help="Why, in words; other needs them.")]
 SHOWN = ("number", "priority", "state", "service", "title", "assignees", "opened_at")
 
 
@@ -202,10 +204,29 @@ def priority(
 
 
 @incident.verb("escalate")
-def escalate(which: Which, reason: Reason = "") -> None:
-    """Run the policy's next step now."""
+def escalate(
+    which: Which,
+    reason: Code,
+    note: Words = "",
+    up: Annotated[bool, typer.Option("--up", help="To the managers of those paged so far instead.")] = False,
+) -> None:
+    """Run the policy's next step now, or page the managers above."""
+    body = {"reason_code": reason, "reason": note}
     with api() as server:
-        output.emit(server.post(f"/incidents/{part(which)}/escalate", {"reason": reason}), _told)
+        output.emit(server.post(f"/incidents/{part(which)}/escalate{'-up' if up else ''}", body), _told)
+
+
+@incident.verb("team")
+def bring_team(
+    which: Which,
+    team: Annotated[str, typer.Argument(help="Its slug or name.")],
+    reason: Code,
+    note: Words = "",
+) -> None:
+    """Bring a team in: page whoever is on call in its schedules, or all its members."""
+    body = {"team": team, "reason_code": reason, "reason": note}
+    with api() as server:
+        output.emit(server.post(f"/incidents/{part(which)}/page-team", body), _told)
 
 
 @incident.verb("page")

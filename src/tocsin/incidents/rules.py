@@ -82,6 +82,13 @@ class UrgencyRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class PriorityRaised:
+    """These open incidents came to matter more than before."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentsMerged:
     """The alerts of these incidents belong to another one now."""
 

@@ -54,6 +54,7 @@ class LayerOut(Schema):
 class ScheduleDetail(ScheduleOut):
     layers: list[LayerOut]
     uncovered: list[dict[str, Any]]
+    swaps_approved: bool
 
 
 class ShiftOut(Schema):
@@ -130,7 +131,7 @@ def schedule_json(row: Schedule) -> dict[str, Any]:
 def detail_json(row: Schedule) -> dict[str, Any]:
     """A schedule with its layers, as they are written."""
     spec = asdict(queries.export_schedules([row.pk])[0])
-    return schedule_json(row) | {"layers": spec["layers"], "uncovered": spec["uncovered"]}
+    return schedule_json(row) | {name: spec[name] for name in ("layers", "uncovered", "swaps_approved")}
 
 
 def shifts_json(shifts: list[Shift]) -> list[dict[str, Any]]:

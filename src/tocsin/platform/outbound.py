@@ -178,6 +178,13 @@ class Client:
 
     async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         """POST once. Raises OutboundError; ``asyncio.timeout`` around it limits the time."""
+        return await self._request("POST", url, content, headers)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """GET once. Raises OutboundError; ``asyncio.timeout`` around it limits the time."""
+        return await self._request("GET", url, None, headers)
+
+    async def _request(self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]) -> Answer:
         target = target_of(url)
         for name, value in headers.items():
             if not _TOKEN.fullmatch(name) or not (value.isascii() and value.isprintable()):
@@ -188,7 +195,7 @@ class Client:
         while True:
             about = SimpleNamespace(kept=False)
             try:
-                return await self._post(target.url, content, headers, about)
+                return await self._send(method, target.url, content, headers, about)
             except aiohttp.ClientConnectorCertificateError as error:
                 reason = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
                 raise Unusable(f"the certificate of {host} is not good: {reason}") from error
@@ -207,9 +214,11 @@ class Client:
             except aiohttp.ClientError as error:
                 raise OutboundError(f"{host}: {error}") from error
 
-    async def _post(self, url: URL, content: bytes, headers: Mapping[str, str], about: SimpleNamespace) -> Answer:
-        response = await self._session.post(
-            url, data=content, headers=headers, allow_redirects=False, trace_request_ctx=about
+    async def _send(
+        self, method: str, url: URL, content: bytes | None, headers: Mapping[str, str], about: SimpleNamespace
+    ) -> Answer:
+        response = await self._session.request(
+            method, url, data=content, headers=headers, allow_redirects=False, trace_request_ctx=about
         )
         try:
             body = bytearray()

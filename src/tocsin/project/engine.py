@@ -22,6 +22,7 @@ from django.db import connection, connections
 from tocsin.delivery.jobs import Deliverer
 from tocsin.escalation.actions import proofs, runs
 from tocsin.intake import jobs as intake
+from tocsin.oncall import jobs as oncall
 from tocsin.platform import clock, nodes
 from tocsin.project.watchdog import DeadMan
 from tocsin.triage import actions as triage
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 IDLE_S = 2.0  # look again after this even when nothing woke us: a wake-up is lost when the listener reconnects
 REPORT_S = 2.0
 PROVE_S = 600.0
+ASK_S = 60.0
 BATCH = 2_000
 # Signals that follow one another this closely are decided together: a batch costs about as much as ten signals. The
 # first one after a rest never waits.
@@ -164,7 +166,11 @@ class Engine:
         self.watchdog = Worker("watchdog", self._watch)
         self.prover = Worker("prover", self._prove)
         self._proven, self._proven_at = -1, 0.0
-        self.workers = [self.triage, self.escalation, self.timers, self.keeper, self.watchdog, self.prover]
+        self.reader = Worker("reader", self._read)
+        self._asked_at = 0.0
+        self.workers = [
+            self.triage, self.escalation, self.timers, self.keeper, self.watchdog, self.prover, self.reader,
+        ]  # fmt: skip
         self.listener = Listener(
             {
                 "triage": [self.triage.wake],
@@ -207,6 +213,14 @@ class Engine:
                 self._proven = version
             self._proven_at = time.monotonic()
         return 0
+
+    def _read(self) -> int:
+        """Read calendars that are due; a thread of its own, because others' servers may take their time."""
+        if time.monotonic() - self._asked_at > ASK_S:
+            oncall.ask_due()
+            oncall.remind_due()
+            self._asked_at = time.monotonic()
+        return oncall.read_due()
 
     def _watch(self) -> int:
         self.dead_man.look()

@@ -9,13 +9,15 @@ from typing import Any
 from tocsin.delivery import actions as delivery
 from tocsin.delivery.rules import PagesFailed
 from tocsin.escalation.actions import runs
+from tocsin.escalation.actions.executives import tell_executives
 from tocsin.incidents import rules as incidents
 from tocsin.triage import actions as triage
 
 
 def opened(event: incidents.IncidentsOpened) -> None:
-    """Somebody is paged from the moment the incident exists."""
+    """Somebody is paged from the moment the incident exists; executives hear of what matters most."""
     runs.arm(event.ids)
+    tell_executives(event.ids)
 
 
 def acknowledged(event: incidents.IncidentsAcknowledged) -> None:
@@ -42,6 +44,11 @@ def urgency_raised(event: incidents.UrgencyRaised) -> None:
     """It pages loudly now: begin again, by the rules for loud pages."""
     runs.drop(event.ids, "the urgency was raised")
     runs.arm(event.ids)
+
+
+def priority_raised(event: incidents.PriorityRaised) -> None:
+    """It may matter enough by now for executives to hear of it."""
+    tell_executives(event.ids, raised=True)
 
 
 def reassigned(event: incidents.IncidentsReassigned) -> None:
@@ -79,6 +86,7 @@ RECIPES: dict[type, Callable[[Any], None]] = {
     incidents.IncidentsResolved: resolved,
     incidents.IncidentsMerged: merged,
     incidents.UrgencyRaised: urgency_raised,
+    incidents.PriorityRaised: priority_raised,
     PagesFailed: pages_failed,
 }
 

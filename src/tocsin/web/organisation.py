@@ -70,6 +70,8 @@ def overview(request: Request) -> HttpResponse:
                 ("/people/teams/", "users", "Teams", "who owns what"),
                 ("/settings/channels/", "send", "Channels", f"{len(delivery.channels())} ways out are installed"),
                 ("/messages/", "mail", "Messages sent", "every delivery and every attempt"),
+                ("/on-call/load/", "activity", "Load", "what on call costs people, and the night budget"),
+                ("/on-call/pay/", "file-text", "Pay", "what on call is paid"),
             ],
         ),
         (

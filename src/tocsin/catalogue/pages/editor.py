@@ -9,12 +9,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from tocsin.catalogue import actions, queries
 from tocsin.catalogue.pages.services import TIERS
-from tocsin.catalogue.rules import ServiceSpec
+from tocsin.catalogue.rules import HOURS_HINT, ServiceSpec, hours_of, hours_text
 from tocsin.escalation import queries as escalation
+from tocsin.oncall.rules import RestrictionSpec
 from tocsin.people import queries as people
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform.errors import Forbidden
-from tocsin.web.fields import Minutes, choice
+from tocsin.web.fields import Minutes, Zone, choice, zones
 from tocsin.web.shortcuts import Request, attempt, done, page, signed_in
 
 BY = [
@@ -62,6 +63,14 @@ class ServiceForm(forms.Form):
     runbook_url = forms.CharField(
         required=False, label="Runbook", max_length=1000, help_text="Address of what to do, shown on every incident."
     )
+    zone = Zone(required=False, label="Zone", help_text="Of its working hours: Europe/Berlin. Empty: UTC.")
+    hours = forms.CharField(
+        required=False,
+        label="Working hours",
+        max_length=4_000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=f"For conditions of policies: {HOURS_HINT}. Empty: Monday to Friday, 09:00 to 17:00.",
+    )
     enabled = forms.BooleanField(required=False, initial=True, label="Its signals open incidents")
 
     def choose(self, name: str, choices: list[tuple[str, str]]) -> None:
@@ -92,6 +101,8 @@ def edit(request: Request, service_id: int = 0) -> HttpResponse:
         "reopen_s": spec.grouping.get("reopen_s") or None,
         "auto_resolve_s": spec.auto_resolve_s,
         "runbook_url": spec.runbook_url,
+        "zone": spec.zone,
+        "hours": hours_text(spec.hours),
         "enabled": spec.enabled,
     }
     form = ServiceForm(request.POST or None, initial=initial)
@@ -120,9 +131,15 @@ def edit(request: Request, service_id: int = 0) -> HttpResponse:
             grouping=grouping,
             auto_resolve_s=data["auto_resolve_s"] or None,
             runbook_url=data["runbook_url"],
+            zone=data["zone"],
             enabled=data["enabled"],
         )
-        kept = attempt(form, lambda: actions.save_service(wanted, actor=request.actor, id=row.pk if row else None))
+        kept = attempt(
+            form,
+            lambda: actions.save_service(
+                replace(wanted, hours=_hours(spec, data["hours"])), actor=request.actor, id=row.pk if row else None
+            ),
+        )
         if kept:
             return done(request, f"/services/{kept.pk}/", f"{kept.name} is kept.")
     return page(
@@ -132,10 +149,17 @@ def edit(request: Request, service_id: int = 0) -> HttpResponse:
             "title": f"Edit {row.name}" if row else "New service",
             "form": form,
             "service": row,
+            "zones": zones(),
             "cancel": f"/services/{row.pk}/" if row else "/services/",
         },
         422 if form.errors else 200,
     )
+
+
+def _hours(spec: ServiceSpec, text: str) -> list[RestrictionSpec]:
+    """Working hours as typed; those that a line cannot say whole stay while their line is not touched."""
+    kept = {hours_text([window]): window for window in spec.hours}
+    return [kept.get(hours_text([window]), window) for window in hours_of(text)]
 
 
 @require_POST

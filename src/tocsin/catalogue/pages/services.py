@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET
 
 from tocsin.catalogue import queries
 from tocsin.catalogue.models import Service
+from tocsin.catalogue.rules import hours_text
 from tocsin.escalation import queries as escalation
 from tocsin.escalation import rules as escalation_rules
 from tocsin.incidents import queries as incidents
@@ -106,6 +107,7 @@ def service(request: Request, service_id: int) -> HttpResponse:
             "title": row.name,
             "service": row,
             "tier": TIERS.get(row.tier, ""),
+            "hours": hours_text(queries.hours_of(row)).splitlines(),
             "near": near,
             "troubled": troubled,
             "further": [one for one in near.blast_radius if one.steps > 1],

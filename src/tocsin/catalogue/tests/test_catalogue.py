@@ -158,3 +158,44 @@ def test_changes_are_kept_newest_first(people: Named) -> None:
         actions.record_changes(specs, actor=people.actor(people.charlie))
     with pytest.raises(Invalid):
         actions.record_changes([replace(specs[0], summary=" ")], actor=SYSTEM)
+
+
+@pytest.mark.parametrize(
+    ("text", "days", "again"),
+    [
+        ("Mon-Fri 09:00-17:00", [1, 2, 3, 4, 5], "Mon-Fri 09:00-17:00"),
+        ("monday, wed 8:00", None, ""),
+        ("Mon,Wed-Thu, Sun 22:00 - 06:00", [1, 3, 4, 7], "Mon,Wed-Thu,Sun 22:00-06:00"),
+        ("Fri-Mon 00:00-24:00", [1, 5, 6, 7], "Mon,Fri-Sun 00:00-24:00"),
+        ("10:00-12:00", [1, 2, 3, 4, 5, 6, 7], "Mon-Sun 10:00-12:00"),
+        ("Sat 10:00-14:00 except holidays de-by", [6], "Sat 10:00-14:00 except holidays DE-BY"),
+        ("Mon-Fry 10:00-14:00", None, ""),
+    ],
+)
+def test_working_hours_are_typed_and_told(text: str, days: list[int] | None, again: str) -> None:
+    if days is None:
+        with pytest.raises(Invalid) as refused:
+            rules.hours_of(text)
+        assert "line 1" in refused.value.problems["hours"]
+        return
+    (window,) = rules.hours_of(text)
+    assert window.days == days
+    assert rules.hours_text([window]) == again
+    assert rules.hours_of(again) == [window]
+
+
+@pytest.mark.django_db
+def test_zone_and_hours_are_kept_and_come_back() -> None:
+    spec = ServiceSpec("Shop", zone="Europe/Berlin", hours=rules.hours_of("Mon-Sat 08:00-20:00"))
+    row = actions.save_service(spec, actor=SYSTEM)
+    again = queries.spec_of(row)
+    assert (again.zone, again.hours) == (spec.zone, spec.hours)
+    actions.save_service(again, actor=SYSTEM, id=row.pk)
+    assert AuditEntry.objects.filter(kind="service").count() == 1
+    for wrong, field in (
+        (replace(spec, zone="Mars/Base"), "zone"),
+        (replace(spec, hours=[rules.RestrictionSpec([9], "25:00", "17:00")]), "hours.0.start"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            actions.save_service(wrong, actor=SYSTEM, id=row.pk)
+        assert field in refused.value.problems

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from tocsin.cli.main import app
 from tocsin.people import actions
-from tocsin.people.models import ContactMethod
+from tocsin.people.models import ContactMethod, User
 from tocsin.people.tests.named import Named, named_people
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
@@ -167,7 +167,7 @@ def test_an_incident_from_its_declaration_to_its_end(tell: Callable[..., Any], t
     assert tell("incident", "note", number, "looking")["id"] == made["id"]
     assert tell("incident", "retitle", number, "Shop is slow")["title"] == "Shop is slow"
     assert tell("incident", "priority", number, "P3", "--reason", "few customers")["priority"] == "P3"
-    tell("incident", "escalate", number, "--reason", "no answer")
+    tell("incident", "escalate", number, "--reason", "no_answer", "--note", "phone is off")
     tell("incident", "page", number, "--user", "charlie@example.org", "--message", "please look")
     assert tell("incident", "mitigate", number)["state"] == "mitigated"
     other = tell("incident", "declare", "--title", "Also down", "--service", "web-shop")
@@ -192,6 +192,51 @@ def test_an_incident_from_its_declaration_to_its_end(tell: Callable[..., Any], t
     for words in (("list",), ("show", number), ("timeline", number), ("pages", number)):
         assert tocsin("incident", *words).stdout
     assert tocsin("why", "incident", number).stdout
+
+
+def test_a_policy_with_all_that_a_step_can_say(tell: Callable[..., Any], tocsin: Run) -> None:
+    world(tell)
+    made = tell(
+        "policy", "create", "--name", "All", "--fallback", "owner", "--executive", "manager:team:core",
+        "--executive-priority", "P1", "--executive-priority", "P2", "--step",
+        'schedule:primary,owner=10m;tier=L1;warn=30m;when=priority == "P1" && hour >= 0;urgency=low;rotate',
+        "--step", "manager:schedule:primary",
+    )  # fmt: skip
+    assert made["steps"][0] == {
+        "targets": ["schedule:primary", "owner"], "wait_s": 600, "when": 'priority == "P1" && hour >= 0', "tier": "L1",
+        "warn_s": 1800, "urgency": "low", "rotate": True,
+    }  # fmt: skip
+    assert made["steps"][1]["targets"] == ["manager:schedule:primary"]
+    assert made["executives"] == ["manager:team:core"]
+    assert made["executive_priorities"] == ["P1", "P2"]
+    assert "none of tier=" in tocsin("policy", "create", "--name", "B", "--step", "owner;loud", code=2).stderr
+    wrong = tocsin("policy", "create", "--name", "B", "--step", "owner;when=hours > 1", code=1)
+    assert "steps.0.when" in wrong.stderr
+    shop = tell(
+        "service", "create", "--name", "Kiosk", "--zone", "Europe/Berlin", "--hours", "Mon-Fri 08:00-18:00",
+        "--hours", "Sat 10:00-14:00 except holidays DE-BY",
+    )  # fmt: skip
+    assert shop["zone"] == "Europe/Berlin"
+    assert [(one["days"], one["start"], one["holidays"]) for one in shop["hours"]] == [
+        ([1, 2, 3, 4, 5], "08:00", ""), ([6], "10:00", "except"),
+    ]  # fmt: skip
+    assert "line 1" in tocsin("service", "create", "--name", "X", "--hours", "always", code=2).stderr
+
+
+def test_escalations_by_hand_are_counted_by_their_reasons(tell: Callable[..., Any], tocsin: Run) -> None:
+    world(tell)
+    number = tell("incident", "declare", "--title", "Shop is down", "--service", "Web Shop")["number"]
+    User.objects.filter(name="Bob").update(manager=User.objects.get(name="Alice"))
+    User.objects.filter(name="Alice").update(manager=None)
+    tell("incident", "escalate", number, "--up", "--reason", "impact")
+    assert "has a manager" in tocsin("incident", "escalate", number, "--up", "--reason", "impact", code=1).stderr
+    tell("incident", "escalate", number, "--reason", "other", "--note", "because")
+    tell("incident", "team", number, "core", "--reason", "departments")
+    assert "reason" in tocsin("incident", "escalate", number, "--reason", "other", code=1).stderr
+    assert [row["name"] for row in tell("incident", "pages", number)["items"]][:2] == ["Bob", "Alice"]
+    found = tell("policy", "escalations", "--since", "1d")
+    assert {"by": "reason", "key": "departments", "count": 1} in found["items"]
+    assert "departments" in tocsin("policy", "escalations").stdout
 
 
 def test_every_noun_is_listed_saved_shown_and_deleted(tell: Callable[..., Any], tocsin: Run, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from django.core.signing import BadSignature
 
 from tocsin.delivery.models import Delivery
 from tocsin.delivery.rules import LINK_VERBS
-from tocsin.escalation.actions.runs import escalate_now
+from tocsin.escalation.actions.hands import escalate_now
 from tocsin.incidents import actions as incidents_actions
 from tocsin.incidents.models import Incident
 from tocsin.people.models import User
@@ -114,7 +114,9 @@ def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
     else:
         for incident_id in open_ids:
             try:
-                escalate_now(incident_id, actor=actor, reason=f"{user.name} asked for help from a message")
+                # whoever passes it on without acknowledging it does not answer for it
+                why = f"{user.name} asked for help from a message"
+                escalate_now(incident_id, actor=actor, reason_code="no_answer", reason=why)
             except TocsinError as error:
                 return LinkOutcome(verb, tuple(before), user, False, error.message)
             changed.append(incident_id)

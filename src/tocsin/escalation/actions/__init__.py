@@ -1,6 +1,6 @@
-"""Every write of escalation: ``policies`` (what should happen) and ``runs`` (what does)."""
+"""Every write of escalation: ``policies`` (what should happen), ``runs`` (what does), ``hands`` (what people do)."""
 
+from tocsin.escalation.actions.hands import escalate_now, escalate_up, page_team, page_users
 from tocsin.escalation.actions.policies import delete_policies, save_policy
-from tocsin.escalation.actions.runs import escalate_now, page_users
 
-__all__ = ["delete_policies", "escalate_now", "page_users", "save_policy"]
+__all__ = ["delete_policies", "escalate_now", "escalate_up", "page_team", "page_users", "save_policy"]

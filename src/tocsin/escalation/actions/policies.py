@@ -38,14 +38,25 @@ def save_policy(spec: PolicySpec, *, actor: Actor, id: int | None = None) -> Pol
             raise Invalid(REFUSED, problems)
         slug = spec.slug or row.slug or slugify(spec.name)[:120].strip("-")
         _free(spec.name.strip(), slug, row.pk)
-        steps, fallback = _resolved(spec)
+        steps, fallback, executives = _resolved(spec)
         before = None if id is None else _facts(row.pk)
         row.name, row.slug, row.team, row.description = spec.name.strip(), slug, team, spec.description.strip()
         row.repeats, row.ack_timeout_s, row.fallback = spec.repeats, spec.ack_timeout_s, fallback
+        row.executives, row.executive_priorities = executives, sorted(set(spec.executive_priorities))
         row.save()
         row.steps.all().delete()
         PolicyStep.objects.bulk_create(
-            PolicyStep(policy=row, position=position, targets=targets, wait_s=step.wait_s)
+            PolicyStep(
+                policy=row,
+                position=position,
+                targets=targets,
+                wait_s=step.wait_s,
+                when=step.when.strip(),
+                tier=step.tier.strip(),
+                warn_s=step.warn_s,
+                urgency=step.urgency,
+                rotate=step.rotate,
+            )
             for position, (step, targets) in enumerate(steps)
         )
         after = _facts(row.pk)
@@ -104,9 +115,13 @@ def _free(name: str, slug: str, pk: int | None) -> None:
         raise Conflict("There is such a policy already.", taken)
 
 
-def _resolved(spec: PolicySpec) -> tuple[list[tuple[StepSpec, Targets]], Targets]:
-    """Steps and fallback with ids instead of natural keys. Raises Invalid that names every target nobody knows."""
-    keys = [rules.split_target(text) for text in (*spec.fallback, *(t for step in spec.steps for t in step.targets))]
+def _resolved(spec: PolicySpec) -> tuple[list[tuple[StepSpec, Targets]], Targets, Targets]:
+    """Steps, fallback and executives with ids instead of natural keys.
+
+    Raises Invalid that names every target nobody knows.
+    """
+    texts = (*spec.fallback, *spec.executives, *(t for step in spec.steps for t in step.targets))
+    keys = [rules.target_key(text) for text in texts]
     emails = [key for kind, key in keys if kind == "user"]
     schedules = [key for kind, key in keys if kind == "schedule"]
     teams = [key for kind, key in keys if kind == "team"]
@@ -124,18 +139,23 @@ def _resolved(spec: PolicySpec) -> tuple[list[tuple[StepSpec, Targets]], Targets
     def found(where: str, texts: Sequence[str]) -> Targets:
         targets: Targets = []
         for index, text in enumerate(texts):
-            kind, key = rules.split_target(text)
-            if (kind, key) in ids:
-                targets.append({"kind": kind, "id": ids[kind, key]})
+            kind, _ = rules.split_target(text)
+            of, key = rules.target_key(text)
+            if kind == "owner":
+                targets.append({"kind": "owner"})
+            elif (of, key) not in ids:
+                problems[f"{where}.{index}"] = f"{'manager:' if kind == 'manager' else ''}{of}: and {known[of]}"
+            elif kind == "manager":
+                targets.append({"kind": "manager", "of": of, "id": ids[of, key]})
             else:
-                problems[f"{where}.{index}"] = f"{kind}: and {known[kind]}"
+                targets.append({"kind": kind, "id": ids[of, key]})
         return targets
 
     steps = [(step, found(f"steps.{index}.targets", step.targets)) for index, step in enumerate(spec.steps)]
-    fallback = found("fallback", spec.fallback)
+    fallback, executives = found("fallback", spec.fallback), found("executives", spec.executives)
     if problems:
         raise Invalid(REFUSED, problems)
-    return steps, fallback
+    return steps, fallback, executives
 
 
 def _facts(policy_id: int) -> dict[str, Any]:

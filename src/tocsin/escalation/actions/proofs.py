@@ -1,6 +1,5 @@
 """The standing proof: proven again when the configuration changed and every night; a new gap is told to its owners."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,11 +7,11 @@ import structlog
 from django.db import transaction
 
 from tocsin.delivery.actions.notices import notify
+from tocsin.escalation import queries
 from tocsin.escalation.models import KnownGap
 from tocsin.escalation.proving import CounterExample, Proof, prove
 from tocsin.oncall.rules.spans import both, without
 from tocsin.oncall.rules.wallclock import Span, to_us
-from tocsin.people.models import Membership, User
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
 from tocsin.platform.models import Setting
@@ -78,7 +77,7 @@ def reprove(proven_until: datetime | None = None) -> Proof:
 
 
 def _tell(one: CounterExample, row: KnownGap, now: datetime) -> None:
-    owners = _owners(one.team_ids)
+    owners = queries.looking_after(one.team_ids)
     count = notify(
         owners,
         key=f"gap:{row.pk}:{now.isoformat()}",
@@ -87,15 +86,3 @@ def _tell(one: CounterExample, row: KnownGap, now: datetime) -> None:
         path="/on-call/proof/",
     )
     log.info("escalation.gap_found", text=one.sentence, told=count)
-
-
-def _owners(team_ids: Iterable[int]) -> set[int]:
-    """Who looks after teams: their managers, or everybody where there is none; without a team the administrators."""
-    members = list(
-        Membership.objects.filter(team_id__in=list(team_ids), user__is_active=True).values_list(
-            "team_id", "user_id", "role"
-        )
-    )
-    managed = {team for team, _, role in members if role == "manager"}
-    found = {user for team, user, role in members if role == "manager" or team not in managed}
-    return found or set(User.objects.filter(role="admin", is_active=True).values_list("pk", flat=True))

@@ -6,7 +6,7 @@ the moment an incident exists, somebody is being paged. Every later step is a ro
 Locks are always taken in the order incident, run, delivery.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,14 +17,13 @@ from django.db import connection
 from tocsin.delivery import actions as delivery
 from tocsin.delivery.rules import NewDelivery, rank_of
 from tocsin.escalation import queries, rules
+from tocsin.escalation.actions import tiers
 from tocsin.escalation.models import Run
 from tocsin.incidents import rules as incident_rules
 from tocsin.incidents.actions import Book, use_book
 from tocsin.people import queries as people
-from tocsin.people.rules import Deed, require
 from tocsin.platform import bulk, events
-from tocsin.platform.actor import SYSTEM, Actor
-from tocsin.platform.errors import Conflict, Invalid, NotFound
+from tocsin.platform.actor import SYSTEM
 
 log = structlog.get_logger()
 
@@ -72,7 +71,8 @@ class _Batch:
 
     book: Book
     resolve: rules.Resolve
-    plans: dict[tuple[int, rules.RunState], rules.Plan] = field(default_factory=dict)
+    plans: dict[tuple[object, ...], rules.Plan] = field(default_factory=dict)
+    entered: dict[int, tiers.Entered] = field(default_factory=dict)
     pages: list[tuple[rules.PlannedPage, _Run | None, incident_rules.State, rules.RunState]] = field(
         default_factory=list
     )
@@ -174,7 +174,14 @@ def watch(incident_ids: Sequence[int], *, until: datetime | None = None) -> None
 
 
 def run_due(limit: int = 500) -> int:
-    """Do what is due: page next steps, wake up what was acknowledged or snoozed too long. Returns how many runs."""
+    """Do what is due: page next steps, wake up what was acknowledged or snoozed too long, warn of what stays too long.
+
+    Returns how many there were.
+    """
+    return _run_due(limit) + tiers.warn_due(limit)
+
+
+def _run_due(limit: int) -> int:
     with use_book() as book:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -190,15 +197,22 @@ def run_due(limit: int = 500) -> int:
         found = Run.objects.select_for_update().filter(
             pk__in=[run_id for run_id, _ in due], state="waiting", due_at__lte=book.now
         )
-        runs = [_loaded(row) for row in found.order_by("id")]
+        runs = [run for row in found.order_by("id") if (run := _loaded(row, book.now)) is not None]
         _work(runs, states, book)
         return len(due)
 
 
-def _loaded(row: Run) -> _Run:
+def _loaded(row: Run, now: datetime) -> _Run | None:
+    """A run to work on; None, and it is put off, when this version cannot read what another has written."""
+    try:
+        snapshot = rules.PolicySnapshot.from_json(row.snapshot)
+    except (KeyError, ValueError):
+        log.exception("escalation.run_unreadable", run=row.pk, incident=row.incident_id)
+        Run.objects.filter(pk=row.pk).update(due_at=now + LATER, reason="could not be read; see the engine's log")
+        return None
     return _Run(
-        row.pk, row.incident_id, row.generation, row.purpose, row.policy_id,
-        rules.PolicySnapshot.from_json(row.snapshot), row.started_at, row.step, row.loop, row.state, row.due_at,
+        row.pk, row.incident_id, row.generation, row.purpose, row.policy_id, snapshot, row.started_at, row.step,
+        row.loop, row.state, row.due_at,
     )  # fmt: skip
 
 
@@ -239,8 +253,13 @@ def _advance(run: _Run, state: incident_rules.State, batch: _Batch) -> None:
     book, at = batch.book, rules.RunState(run.step, run.loop)
     while True:
         # runs of one policy that are due together have the same plan: nobody else is on call within one moment
-        planned = (id(run.snapshot), at)
-        plan = batch.plans.get(planned) or rules.plan(run.snapshot, at, batch.resolve, book.now)
+        planned: tuple[object, ...] = (id(run.snapshot), at)
+        facts = None
+        if run.snapshot.asks:
+            service = queries.remembered_service_facts([state.service_id], book.config)[state.service_id]
+            facts = queries.facts_of(state, service)
+            planned = (*planned, *_decides(run.snapshot, state))
+        plan = batch.plans.get(planned) or rules.plan(run.snapshot, at, batch.resolve, book.now, facts)
         batch.plans[planned] = plan
         batch.pages.extend((page, run, state, at) for page in plan.pages)
         data = {
@@ -252,7 +271,11 @@ def _advance(run: _Run, state: incident_rules.State, batch: _Batch) -> None:
             "users": [page.user_id for page in plan.pages if page.user_id is not None],
             "gaps": [page.reason.why for page in plan.pages if page.user_id is None],
         }
-        book.write(state, "paged" if data["users"] else "nobody_paged", SYSTEM, data)
+        kind = "step_skipped" if plan.skipped else "paged" if data["users"] else "nobody_paged"
+        book.write(state, kind, SYSTEM, data)
+        if run.snapshot.warns and at.step < len(run.snapshot.steps) and not plan.skipped:
+            step = run.snapshot.steps[at.step]
+            batch.entered[state.id] = tiers.Entered(step.tier, step.warn_s, run.snapshot)
         if plan.next is None:
             _end(run, "done", plan.note, book.now)
             return
@@ -263,8 +286,17 @@ def _advance(run: _Run, state: incident_rules.State, batch: _Batch) -> None:
             return
 
 
+def _decides(snapshot: rules.PolicySnapshot, state: incident_rules.State) -> tuple[object, ...]:
+    """What of an incident its plan depends on: runs that are alike in it, too, share their plan."""
+    if any(step.rotate or "incident" in step.when for step in snapshot.steps):
+        return (state.id,)
+    return state.service_id, state.priority, state.severity
+
+
 def _write_pages(batch: _Batch) -> None:
     """Write the planned pages and put a delivery for each contact method into the outbox."""
+    if batch.entered:
+        tiers.enter(batch.entered, batch.book.now)
     if not batch.pages:
         return
     now = batch.book.now
@@ -276,7 +308,7 @@ def _write_pages(batch: _Batch) -> None:
     for key, (page, run, state, at) in zip(
         bulk.next_ids("escalation_page", len(batch.pages)), batch.pages, strict=True
     ):
-        urgency = rules.page_urgency(state.priority)
+        urgency = page.urgency or rules.page_urgency(state.priority)
         way = None
         if page.user_id is not None:
             way = ways.get((page.user_id, urgency)) or rules.notifications(notify.get(page.user_id, ()), urgency)
@@ -340,9 +372,12 @@ def hurry(page_ids: Sequence[int]) -> None:
 
 
 def next_due() -> datetime | None:
-    """When the next run is due."""
+    """When the next run, or the next warning, is due."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT min(due_at) FROM escalation_run WHERE state = 'waiting'")
+        cursor.execute(
+            "SELECT least((SELECT min(due_at) FROM escalation_run WHERE state = 'waiting'),"
+            " (SELECT min(due_at) FROM escalation_tier_watch))"
+        )
         moment: datetime | None = cursor.fetchone()[0]
     return moment
 
@@ -364,48 +399,13 @@ def answered(incident_ids: Sequence[int], answer: str) -> None:
             )
 
 
-def escalate_now(incident_id: int, *, actor: Actor, reason: str = "") -> None:
-    """Page the next step now, whatever the waiting time; an acknowledged incident is triggered again by it.
-
-    Raises NotFound, Conflict (it is over), Forbidden.
-    """
-    require(actor, Deed.RESPOND)
+def page_by_hand(state: incident_rules.State, users: Mapping[int, str], why: str) -> None:
+    """Page people (id -> name) beside the policy, in the caller's transaction, which holds the incident's lock."""
     with use_book() as book:
-        state = book.lock([incident_id]).get(incident_id)
-        if state is None:
-            raise NotFound(f"There is no incident INC-{incident_id}.")
-        if not state.open:
-            raise Conflict(f"INC-{incident_id} is {state.state}; there is nobody left to page for it.")
-        last = Run.objects.filter(incident_id=incident_id, purpose="escalate").order_by("-started_at", "-id").first()
-        at = rules.RunState(last.step, last.loop) if last and last.state != "done" else rules.RunState()
-        book.write(state, "escalated", actor, {"reason": reason, "step": at.step + 1})
-        if state.state != "triggered":
-            incident_rules.unacknowledge(state)
-            drop([incident_id], "escalated")
-        arm([incident_id], start=lambda _: at)
-
-
-def page_users(incident_id: int, *, user_ids: Sequence[int], actor: Actor, message: str = "") -> None:
-    """Page people by hand, beside the policy. Raises NotFound, Conflict (it is over), Invalid, Forbidden."""
-    require(actor, Deed.RESPOND)
-    names = people.names(user_ids)
-    if not user_ids or len(names) < len(set(user_ids)):
-        raise Invalid("Nobody to page.", {"user_ids": "must be ids of active people"})
-    with use_book() as book:
-        state = book.lock([incident_id]).get(incident_id)
-        if state is None:
-            raise NotFound(f"There is no incident INC-{incident_id}.")
-        if not state.open:
-            raise Conflict(f"INC-{incident_id} is {state.state}; nobody is paged for it any more.")
-        why = f"{actor.name} asked for them" + (f": {message}" if message else "")
         batch = _Batch(book, lambda target, at: ())
-        for user in dict.fromkeys(user_ids):
-            target = rules.Target("user", user, names[user])
-            page = rules.PlannedPage(user, rules.PageReason(kind="manual", target=target, why=why))
-            batch.pages.append((page, None, state, rules.RunState()))
-        book.write(
-            state, "paged_by_hand", actor, {"users": list(user_ids), "names": list(names.values()), "message": message}
-        )
+        for user, name in users.items():
+            reason = rules.PageReason(kind="manual", target=rules.Target("user", user, name), why=why)
+            batch.pages.append((rules.PlannedPage(user, reason), None, state, rules.RunState()))
         _write_pages(batch)
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from tocsin.escalation import queries
 from tocsin.escalation.actions import policies as actions
-from tocsin.escalation.rules import PolicySpec, StepSpec
+from tocsin.escalation.rules import PRIORITIES, PolicySpec, StepSpec
 from tocsin.oncall import queries as oncall
 from tocsin.people import queries as people
 from tocsin.people.rules import Deed, may, require
@@ -19,6 +19,8 @@ from tocsin.web.fields import Minutes
 from tocsin.web.shortcuts import Request, blame, done, page, signed_in
 
 MOST = 50
+URGENCIES = (("", "as the priority says"), ("high", "loudly"), ("low", "quietly"))
+TIERS = ("L1", "L2", "L3", "manager", "executive")
 
 
 class PolicyForm(forms.Form):
@@ -39,27 +41,69 @@ class PolicyForm(forms.Form):
         label="Page again after, minutes",
         help_text="An acknowledged incident that nobody resolves pages again after this. Empty: never.",
     )
+    executive_priorities = forms.MultipleChoiceField(
+        required=False,
+        label="Of incidents that are",
+        choices=[(name, name) for name in PRIORITIES],
+        widget=forms.CheckboxSelectMultiple,
+    )
 
 
 @dataclass
 class Step:
-    """A step as it stands in the form; ``wait`` in minutes, as typed."""
+    """A step as it stands in the form; ``wait`` and ``warn`` in minutes, as typed."""
 
     wait: str = "5"
     targets: list[str] = made_of(default_factory=list)
+    when: str = ""
+    tier: str = ""
+    warn: str = ""
+    urgency: str = ""
+    rotate: bool = False
     problem: str = ""
     field: str = ""  # its selects' name
+
+    @classmethod
+    def of(cls, spec: StepSpec) -> "Step":
+        """A stored step as text."""
+        warn = f"{spec.warn_s / 60:g}" if spec.warn_s is not None else ""
+        return cls(f"{spec.wait_s / 60:g}", list(spec.targets), spec.when, spec.tier, warn, spec.urgency, spec.rotate)
+
+    def to_spec(self) -> StepSpec:
+        """As the action takes it; what is no number is -1, which no policy takes."""
+        return StepSpec(
+            [target for target in self.targets if target],
+            _seconds(self.wait),
+            self.when.strip(),
+            self.tier.strip(),
+            _seconds(self.warn) if self.warn.strip() else None,
+            self.urgency,
+            self.rotate,
+        )
+
+    @property
+    def more(self) -> bool:
+        """Whether it says more than whom and how long."""
+        return bool(self.when or self.tier or self.warn or self.urgency or self.rotate)
 
 
 def _steps(data: QueryDict) -> list[Step]:
     waits = data.getlist("wait")[:MOST]
     return [
-        Step(wait[:12], [target for target in data.getlist(f"targets-{number}") if target][:MOST])
+        Step(
+            wait[:12],
+            [target for target in data.getlist(f"targets-{number}") if target][:MOST],
+            data.get(f"when-{number}", "")[:4_000],
+            data.get(f"tier-{number}", "")[:60],
+            data.get(f"warn-{number}", "")[:12],
+            data.get(f"urgency-{number}", "")[:10],
+            f"rotate-{number}" in data,
+        )
         for number, wait in enumerate(waits)
     ]
 
 
-def _moved(steps: list[Step], fallback: list[str], do: str) -> None:
+def _moved(steps: list[Step], fallback: list[str], executives: list[str], do: str) -> None:
     """What one of the editor's own buttons does to what was typed."""
     verb, _, raw = do.partition("-")
     number = int(raw) if raw.isdigit() and int(raw) < len(steps) else -1
@@ -73,6 +117,8 @@ def _moved(steps: list[Step], fallback: list[str], do: str) -> None:
         steps[number].targets.append("")
     elif do == "fallback":
         fallback.append("")
+    elif do == "executives":
+        executives.append("")
 
 
 def _seconds(text: str) -> int:
@@ -84,13 +130,19 @@ def _seconds(text: str) -> int:
 
 
 def _offered(request: Request) -> list[tuple[str, list[tuple[str, str]]]]:
+    schedules, teams = list(oncall.schedules(request.actor)), list(people.teams(request.actor))
+    users = list(people.users(request.actor, active=True).select_related("manager"))
+    above = [(f"manager:schedule:{row.slug}", f"Manager of whoever is on call in {row.name}") for row in schedules]
+    above += [(f"manager:team:{row.slug}", f"Managers of {row.name}") for row in teams]
+    above += [(f"manager:user:{row.email}", f"Manager of {row.name}") for row in users if row.manager]
     return [
+        ("Whoever is on call", [(f"schedule:{row.slug}", f"On call in {row.name}") for row in schedules]),
         (
-            "Whoever is on call",
-            [(f"schedule:{row.slug}", f"On call in {row.name}") for row in oncall.schedules(request.actor)],
+            "Everybody in a team",
+            [("owner", "The team that owns the service"), *((f"team:{row.slug}", f"Team {row.name}") for row in teams)],
         ),
-        ("Everybody in a team", [(f"team:{row.slug}", f"Team {row.name}") for row in people.teams(request.actor)]),
-        ("One person", [(f"user:{row.email}", row.name) for row in people.users(request.actor, active=True)]),
+        ("One person", [(f"user:{row.email}", row.name) for row in users]),
+        ("Managers", above),
     ]
 
 
@@ -104,7 +156,7 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
     elif not (may(request.actor, Deed.CONFIGURE) or request.actor.managed):
         raise Forbidden("Only managers and administrators may make a policy.")
     spec = queries.export_policies([row.pk])[0] if row else None
-    initial: dict[str, Any] = {"repeats": 1}
+    initial: dict[str, Any] = {"repeats": 1, "executive_priorities": ["P1"]}
     if spec:
         initial = {
             "name": spec.name,
@@ -112,6 +164,7 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
             "description": spec.description,
             "repeats": spec.repeats,
             "ack_timeout_s": spec.ack_timeout_s,
+            "executive_priorities": spec.executive_priorities,
         }
     posted = request.method == "POST"
     form = PolicyForm(request.POST if posted else None, initial=initial)
@@ -121,16 +174,17 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
     team.choices = [("", "no team"), *((one.slug, one.name) for one in teams)]
     if posted:
         steps, fallback = _steps(request.POST), [text for text in request.POST.getlist("fallback") if text]
+        executives = [text for text in request.POST.getlist("executives") if text]
     elif spec:
-        steps = [Step(f"{step.wait_s / 60:g}", list(step.targets)) for step in spec.steps]
-        fallback = list(spec.fallback)
+        steps, fallback, executives = list(map(Step.of, spec.steps)), list(spec.fallback), list(spec.executives)
     else:
-        steps, fallback = [Step()], []
+        steps, fallback, executives = [Step()], [], []
     do = request.POST.get("do", "save") if posted else ""
     status = 200
     if posted and do != "save":
-        _moved(steps, fallback, do)
+        _moved(steps, fallback, executives, do)
         form = PolicyForm(initial={name: request.POST.get(name, "") for name in form.fields})
+        form.initial["executive_priorities"] = request.POST.getlist("executive_priorities")
         form.fields["team"].choices = team.choices  # type: ignore[attr-defined]  # it is a ChoiceField
         form.initial["ack_timeout_s"] = request.POST.get("ack_timeout_s", "")
     elif posted:
@@ -144,7 +198,10 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
                 repeats=data["repeats"],
                 ack_timeout_s=data["ack_timeout_s"],
                 fallback=fallback,
-                steps=[StepSpec([t for t in step.targets if t], _seconds(step.wait)) for step in steps],
+                steps=[step.to_spec() for step in steps],
+                executives=executives,
+                # unchecked to the last: nobody is told, and the usual priority is there when somebody will be
+                executive_priorities=data["executive_priorities"] or ([] if executives else ["P1"]),
             )
             try:
                 kept = actions.save_policy(wanted, actor=request.actor, id=row.pk if row else None)
@@ -170,6 +227,9 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
             "policy": row,
             "steps": [(number, step, [*[t for t in step.targets if t], ""]) for number, step in enumerate(steps)],
             "fallback": [*[t for t in fallback if t], ""],
+            "executives": [*[t for t in executives if t], ""],
+            "urgencies": URGENCIES,
+            "tiers": TIERS,
             "offered": _offered(request),
             "cancel": f"/policies/{row.pk}/" if row else "/policies/",
         },

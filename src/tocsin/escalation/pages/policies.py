@@ -29,7 +29,14 @@ ANSWERS = (
     ("30", "the first person acknowledges after 30 min"),
 )
 MOST = 200  # pages of a simulation that are shown
-ICONS = {"user": "user", "schedule": "calendar-clock", "team": "users"}
+ICONS = {
+    "user": "user",
+    "schedule": "calendar-clock",
+    "team": "users",
+    "owner": "users",
+    "manager": "arrow-big-up-dash",
+}
+HREFS = {"user": "/people/{}/", "schedule": "/on-call/{}/", "team": "/people/teams/{}/", "owner": "/services/"}
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,12 @@ class Rung:
 
     number: int
     after: int
-    wait_s: int
+    step: rules.Step
     targets: Sequence[Who]
+
+    @property
+    def wait_s(self) -> int:
+        return self.step.wait_s
 
 
 @require_GET
@@ -145,12 +156,13 @@ def policy(request: Request, policy_id: int) -> HttpResponse:
                     local_instant(zone, data["at"]),
                     int(data["length"]),
                     data["answer"],
+                    int(data["service"]) if data["service"] else None,
                 ),
             )
             or shown
         )
     else:
-        shown = _simulate(request, snapshot, "P1", moment, 14400, "")
+        shown = _simulate(request, snapshot, "P1", moment, 14400, "", services[0].pk if services else None)
     return page(
         request,
         "escalation/policy.html",
@@ -161,6 +173,7 @@ def policy(request: Request, policy_id: int) -> HttpResponse:
             "services": services,
             "rungs": _ladder(snapshot, moment),
             "fallback": _targets(snapshot, snapshot.fallback, moment),
+            "executives": _targets(snapshot, snapshot.executives, moment),
             "last_wait": snapshot.steps[-1].wait_s if snapshot.steps else 0,
             "form": form,
             "may_configure": may(request.actor, Deed.CONFIGURE, row.team_id),
@@ -170,16 +183,24 @@ def policy(request: Request, policy_id: int) -> HttpResponse:
 
 
 def _simulate(
-    request: Request, snapshot: PolicySnapshot, priority: str, at: datetime, length: int, answer: str
+    request: Request,
+    snapshot: PolicySnapshot,
+    priority: str,
+    at: datetime,
+    length: int,
+    answer: str,
+    service_id: int | None,
 ) -> dict[str, Any]:
     answers = [simulator.Answer(1, int(answer) * 60)] if answer else []
-    found = simulator.simulate(snapshot, priority, at, length, actor=request.actor, answers=answers)
+    like = simulator.Like(service_id=service_id)
+    found = simulator.simulate(snapshot, priority, at, length, actor=request.actor, answers=answers, like=like)
     moments: list[Moment] = []
     for one in found.pages[:MOST]:
         key = (one.at, one.step, one.loop, one.reason.kind)
         if not moments or moments[-1].key != key:
             reason = one.reason
             title = f"Step {reason.step}" if reason.step <= reason.steps else "Last word"
+            title += f" ({reason.tier})" if reason.tier else ""
             title += (
                 f", loop {reason.loop} of {reason.loops}" if reason.loops > 1 and reason.step <= reason.steps else ""
             )
@@ -201,6 +222,7 @@ def _why(reason: rules.PageReason, request: Request) -> str:
     """The reason without what the heading says already, its moments on the person's wall clock."""
     via = {name: value for name, value in reason.via.items() if name not in ("from", "to")}
     how = rules.via_words(reason.target, via)
+    how += f", {reason.turn}" if reason.turn else ""
     if until := reason.via.get("to"):
         how += f", until {absolute(datetime.fromisoformat(until), request.user.zone, now(request), seconds=False)}"
     if reason.kind == "gap":
@@ -208,10 +230,18 @@ def _why(reason: rules.PageReason, request: Request) -> str:
     return how if reason.kind == "step" else f"{reason.why}, so the fallback: {how}"
 
 
+def _called(target: Target) -> str:
+    if target.kind in ("owner", "manager"):
+        return (
+            target.words().removeprefix("everybody in ")[:1].upper() + target.words().removeprefix("everybody in ")[1:]
+        )
+    return target.name or f"{target.kind} {target.id}"
+
+
 def _ladder(snapshot: PolicySnapshot, moment: datetime) -> list[Rung]:
     rungs, after = [], 0
     for number, step in enumerate(snapshot.steps, 1):
-        rungs.append(Rung(number, after, step.wait_s, _targets(snapshot, step.targets, moment)))
+        rungs.append(Rung(number, after, step, _targets(snapshot, step.targets, moment)))
         after += step.wait_s
     return rungs
 
@@ -220,12 +250,11 @@ def _targets(snapshot: PolicySnapshot, targets: Sequence[Target], moment: dateti
     resolve = queries.resolver_for([snapshot], moment, moment + timedelta(minutes=1))
     found = [(target, [one.user_id for one in resolve(target, moment)]) for target in targets]
     names = people.names(user_id for _, ids in found for user_id in ids)
-    hrefs = {"user": "/people/{}/", "schedule": "/on-call/{}/", "team": "/people/teams/{}/"}
     return [
         Who(
-            target.name or f"{target.kind} {target.id}",
+            _called(target),
             ICONS[target.kind],
-            hrefs[target.kind].format(target.id),
+            HREFS[target.subject[0]].format(target.id),
             target.kind,
             [names[user_id] for user_id in ids if user_id in names],
         )

@@ -1,9 +1,10 @@
 """Policies as the pure rules want them, and who their targets are: in bulk, few queries however many runs are due."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.db.models import Q, QuerySet
 
@@ -62,32 +63,40 @@ def snapshot(policy_ids: Iterable[int]) -> dict[int, PolicySnapshot]:
     steps: dict[int, list[models.PolicyStep]] = defaultdict(list)
     for step in models.PolicyStep.objects.filter(policy__in=rows).order_by("policy_id", "position"):
         steps[step.policy_id].append(step)
-    raw = [target for row in rows for target in row.fallback]
+    raw = [target for row in rows for target in (*row.fallback, *row.executives)]
     raw += [target for row in rows for step in steps[row.pk] for target in step.targets]
     named = names(Target.from_json(target) for target in raw)
 
     def targets(stored: Iterable[dict[str, Any]]) -> tuple[Target, ...]:
-        return tuple(Target(t["kind"], t["id"], named.get((t["kind"], t["id"]), "")) for t in stored)
+        of = map(Target.from_json, stored)
+        return tuple(Target(t.kind, t.id, named.get(t.subject, ""), t.of) for t in of)
 
     return {
         row.pk: PolicySnapshot(
             policy_id=row.pk,
             name=row.name,
             version=row.version,
-            steps=tuple(Step(targets(step.targets), step.wait_s) for step in steps[row.pk]),
+            steps=tuple(_step(step, targets(step.targets)) for step in steps[row.pk]),
             repeats=row.repeats,
             ack_timeout_s=row.ack_timeout_s,
             fallback=targets(row.fallback),
+            executives=targets(row.executives),
+            executive_priorities=tuple(row.executive_priorities),
         )
         for row in rows
     }
 
 
+def _step(row: models.PolicyStep, targets: tuple[Target, ...]) -> Step:
+    urgency: Literal["", "high", "low"] = "high" if row.urgency == "high" else "low" if row.urgency == "low" else ""
+    return Step(targets, row.wait_s, row.when, row.tier, row.warn_s, urgency, row.rotate)
+
+
 def names(targets: Iterable[Target]) -> dict[tuple[str, int], str]:
-    """What targets are called, by (kind, id); at most three queries."""
+    """What those whom targets are about are called, by ``Target.subject``; at most three queries."""
     ids: dict[str, set[int]] = defaultdict(set)
-    for target in targets:
-        ids[target.kind].add(target.id)
+    for kind, key in (target.subject for target in targets):
+        ids[kind].add(key)
     found: dict[tuple[str, int], str] = {}
     if ids["user"]:
         users = User.objects.filter(pk__in=ids["user"]).values_list("pk", "name")
@@ -111,23 +120,28 @@ class Resolver:
         self,
         schedules: dict[int, oncall_rules.Schedule],
         teams: dict[int, list[tuple[int, str, str]]],
-        users: set[int],
+        users: dict[int, str],
+        above: dict[int, tuple[int, str]],
     ) -> None:
         self._schedules = schedules
         self._teams = teams
         self._users = users
+        self._above = above
         self._known: dict[int, tuple[datetime, datetime, list[Resolved]]] = {}
 
     def __call__(self, target: Target, at: datetime) -> Sequence[Resolved]:
-        if target.kind == "user":
-            return [Resolved(target.id, {"kind": "user"})] if target.id in self._users else []
-        if target.kind == "team":
+        if target.kind == "manager":
+            return managers(target, self(target.plain, at), self._above, self._users)
+        kind, key = target.subject
+        if kind == "user":
+            return [Resolved(key, {"kind": "user"}, zone=self._users[key])] if key in self._users else []
+        if kind == "team":
             return [
-                Resolved(user_id, {"kind": "team", "team_id": target.id, "team": team, "role": role})
-                for user_id, team, role in self._teams.get(target.id, ())
-                if user_id in self._users
+                Resolved(user_id, {"kind": "team", "team_id": key, "team": team, "role": role}, False, zone)
+                for user_id, team, role in self._teams.get(key, ())
+                if (zone := self._users.get(user_id)) is not None
             ]
-        return self._on_call(target.id, at)
+        return self._on_call(key, at) if kind == "schedule" else []
 
     def _on_call(self, schedule_id: int, at: datetime) -> list[Resolved]:
         known = self._known.get(schedule_id)
@@ -138,13 +152,17 @@ class Resolver:
             return []
         shifts = oncall_rules.oncall_at(schedule, at)
         found = [
-            Resolved(shift.user_id, oncall.via(schedule, shift)) for shift in shifts if shift.user_id in self._users
+            Resolved(shift.user_id, oncall.via(schedule, shift), zone=self._users[shift.user_id])
+            for shift in shifts
+            if shift.user_id in self._users
         ]
         end = (oncall_rules.next_change(schedule, at) or at + _AROUND) if shifts else at + _INSTANT
         if any(one.kind == "shadow" for one in schedule.overrides):
             along = oncall_rules.shadows(schedule, at, at + _INSTANT)
             found += [
-                Resolved(shift.user_id, oncall.via(schedule, shift) | {"shadow": True}, shadow=True)
+                Resolved(
+                    shift.user_id, oncall.via(schedule, shift) | {"shadow": True}, True, self._users[shift.user_id]
+                )
                 for shift in along
                 if shift.user_id in self._users
             ]
@@ -153,12 +171,49 @@ class Resolver:
         return found
 
 
+def managers(
+    target: Target, of: Sequence[Resolved], above: Mapping[int, tuple[int, str]], users: Mapping[int, str]
+) -> list[Resolved]:
+    """Whom a ``manager`` target stands for, each once: a team's managers, or the manager of each person in ``of``.
+
+    ``above``: who manages whom, with the name of the person managed; ``users``: who can be paged at all, with zones. A
+    named person who has left stands for their manager still.
+    """
+    kind, key = target.subject
+    if kind == "team":
+        return [
+            replace(one, via=one.via | {"kind": "manager", "of": "team"})
+            for one in of
+            if one.via.get("role") == "manager"
+        ]
+    below: list[tuple[int, dict[str, Any]]] = [(one.user_id, one.via) for one in of if not one.shadow]
+    if kind == "user":
+        below = [(key, {"kind": "user"})]
+    found: dict[int, Resolved] = {}
+    for user, via in below:
+        manager, name = above.get(user, (0, ""))
+        if manager in users:
+            more = {"kind": "manager", "of": kind, "manager_of": name}
+            found.setdefault(manager, Resolved(manager, via | more, zone=users[manager]))
+    return list(found.values())
+
+
+def above() -> dict[int, tuple[int, str]]:
+    """Who manages whom: person -> (manager, the person's name)."""
+    rows = User.objects.filter(manager__isnull=False).values_list("pk", "manager_id", "name")
+    return {pk: (manager, name) for pk, manager, name in rows if manager is not None}
+
+
 def resolver(
-    schedule_ids: Iterable[int], team_ids: Iterable[int], at: datetime, until: datetime | None = None
+    schedule_ids: Iterable[int],
+    team_ids: Iterable[int],
+    at: datetime,
+    until: datetime | None = None,
+    upwards: bool = False,
 ) -> Resolver:
     """A resolver for these schedules and teams and for all active people, good from ``at`` to ``until`` (or a while).
 
-    Seven queries however many.
+    ``upwards``: it is asked for managers too. Seven queries however many, eight with managers.
     """
     teams: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
     wanted = set(team_ids)
@@ -167,7 +222,7 @@ def resolver(
         for team_id, user_id, team, role in members.values_list("team_id", "user_id", "team__name", "role"):
             teams[team_id].append((user_id, team, role))
     schedules = oncall.load(schedule_ids, at - _AROUND, (until or at) + _AROUND)
-    return Resolver(schedules, dict(teams), everybody())
+    return Resolver(schedules, dict(teams), zones(), above() if upwards else {})
 
 
 def resolver_for(snapshots: Iterable[PolicySnapshot], at: datetime, until: datetime | None = None) -> Resolver:
@@ -175,12 +230,35 @@ def resolver_for(snapshots: Iterable[PolicySnapshot], at: datetime, until: datet
     of = list(snapshots)
     schedule_ids = set[int]().union(*(one.ids("schedule") for one in of))
     team_ids = set[int]().union(*(one.ids("team") for one in of))
-    return resolver(schedule_ids, team_ids, at, until)
+    return resolver(schedule_ids, team_ids, at, until, any(one.upwards for one in of))
+
+
+def teams_of(policy_ids: Iterable[int]) -> set[int]:
+    """The teams that own these policies."""
+    rows = models.Policy.objects.filter(pk__in=list(policy_ids), team__isnull=False)
+    return {team for team in rows.values_list("team_id", flat=True) if team is not None}
+
+
+def looking_after(team_ids: Iterable[int]) -> set[int]:
+    """Who looks after teams: their managers, or everybody where there is none; without a team the administrators."""
+    members = list(
+        Membership.objects.filter(team_id__in=list(team_ids), user__is_active=True).values_list(
+            "team_id", "user_id", "role"
+        )
+    )
+    managed = {team for team, _, role in members if role == "manager"}
+    found = {user for team, user, role in members if role == "manager" or team not in managed}
+    return found or set(User.objects.filter(role="admin", is_active=True).values_list("pk", flat=True))
 
 
 def everybody() -> set[int]:
     """Ids of the people who can be paged at all: the active ones."""
-    return set(User.objects.filter(is_active=True).values_list("pk", flat=True))
+    return set(zones())
+
+
+def zones() -> dict[int, str]:
+    """The people who can be paged at all, by id, with the zones in which they live."""
+    return dict(User.objects.filter(is_active=True).values_list("pk", "zone"))
 
 
 def notify_rules(user_ids: Iterable[int]) -> dict[int, list[NotifyRule]]:
@@ -231,11 +309,17 @@ def export_policies(ids: Iterable[int] | None = None) -> list[PolicySpec]:
         rows = rows.filter(pk__in=list(ids))
     found = list(rows)
     keys = _keys(
-        [t for row in found for t in row.fallback] + [t for row in found for s in row.steps.all() for t in s.targets]
+        [t for row in found for t in (*row.fallback, *row.executives)]
+        + [t for row in found for s in row.steps.all() for t in s.targets]
     )
 
-    def written(targets: Iterable[dict[str, Any]]) -> list[str]:
-        return [keys[t["kind"], t["id"]] for t in targets if (t["kind"], t["id"]) in keys]
+    def written(stored: Iterable[dict[str, Any]]) -> list[str]:
+        targets = list(map(Target.from_json, stored))
+        return [
+            f"manager:{keys[one.subject]}" if one.kind == "manager" else keys[one.subject]
+            for one in targets
+            if one.subject in keys
+        ]
 
     return [
         PolicySpec(
@@ -245,18 +329,25 @@ def export_policies(ids: Iterable[int] | None = None) -> list[PolicySpec]:
             description=row.description,
             repeats=row.repeats,
             ack_timeout_s=row.ack_timeout_s,
-            steps=[StepSpec(targets=written(step.targets), wait_s=step.wait_s) for step in row.steps.all()],
+            steps=[
+                StepSpec(
+                    written(step.targets), step.wait_s, step.when, step.tier, step.warn_s, step.urgency, step.rotate
+                )
+                for step in row.steps.all()
+            ],
             fallback=written(row.fallback),
+            executives=written(row.executives),
+            executive_priorities=list(row.executive_priorities),
         )
         for row in found
     ]
 
 
 def _keys(targets: Iterable[dict[str, Any]]) -> dict[tuple[str, int], str]:
-    """(kind, id) -> ``kind:natural key``."""
+    """``Target.subject`` -> ``kind:natural key``."""
     ids: dict[str, set[int]] = defaultdict(set)
-    for target in targets:
-        ids[target["kind"]].add(target["id"])
+    for kind, key in (Target.from_json(target).subject for target in targets):
+        ids[kind].add(key)
     users = User.objects.filter(pk__in=ids["user"]).values_list("pk", "email")
     schedules = oncall.slugs(ids["schedule"]).items()
     teams = Team.objects.filter(pk__in=ids["team"]).values_list("pk", "slug")
@@ -264,6 +355,7 @@ def _keys(targets: Iterable[dict[str, Any]]) -> dict[tuple[str, int], str]:
         **{("user", pk): f"user:{key}" for pk, key in users},
         **{("schedule", pk): f"schedule:{key}" for pk, key in schedules},
         **{("team", pk): f"team:{key}" for pk, key in teams},
+        ("owner", 0): "owner",
     }
 
 

@@ -1,9 +1,9 @@
 """What others may read of runs and pages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import QuerySet
 
@@ -11,8 +11,11 @@ from tocsin.catalogue.models import Service
 from tocsin.escalation import rules
 from tocsin.escalation.models import Page, Run
 from tocsin.escalation.queries.policies import Resolver, notify_rules, resolver, resolver_for, snapshot
+from tocsin.incidents import queries as incidents
+from tocsin.oncall.rules import restriction
 from tocsin.people.models import Membership, User
 from tocsin.people.rules import Deed, require
+from tocsin.platform import cel
 from tocsin.platform.actor import Actor
 from tocsin.platform.remember import Remembered
 
@@ -40,6 +43,8 @@ def snapshots_of_services(service_ids: Iterable[int]) -> dict[int, rules.PolicyS
         policy = (
             snapshots[service.policy_id] if service.policy_id else rules.PolicySnapshot(None, "no policy", 0, steps=())
         )
+        if service.team_id and service.team is not None:
+            policy = policy.owned_by(service.team_id, service.team.name)
         if not policy.fallback:
             own = service.team if service.team_id in manned else None
             fallback = (rules.Target("team", own.pk, own.name),) if own else admins
@@ -48,10 +53,62 @@ def snapshots_of_services(service_ids: Iterable[int]) -> dict[int, rules.PolicyS
     return found
 
 
+def service_facts(service_ids: Iterable[int]) -> dict[int, rules.ServiceFacts]:
+    """What conditions may ask about services, by id; one query."""
+    rows = Service.objects.filter(pk__in=set(service_ids)).values_list(
+        "pk", "name", "slug", "tier", "team__slug", "zone", "hours"
+    )
+    return {
+        pk: rules.ServiceFacts(
+            pk, name, slug, tier, team or "", zone or "UTC", tuple(map(restriction, hours)) or rules.OFFICE_HOURS
+        )
+        for pk, name, slug, tier, team, zone, hours in rows
+    }
+
+
+def owner_of(service_id: int) -> tuple[int, str] | None:
+    """The team that owns a service: id and name; None: no team does."""
+    row = Service.objects.filter(pk=service_id, team__isnull=False).select_related("team").first()
+    return (row.team.pk, row.team.name) if row is not None and row.team is not None else None
+
+
+def condition(when: str, variables: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether a condition is true; one that cannot be evaluated holds, and why it cannot."""
+    value, problem = cel.evaluate(when, variables)
+    problem = problem.replace("the signal has no", "there is no")
+    if problem or isinstance(value, bool):
+        return bool(problem) or value is True, problem
+    return True, f"it gives {value!r} instead of true or false"
+
+
+class Asked(Protocol):
+    """What of an incident conditions may ask about; its row and its state both have that."""
+
+    id: int
+    priority: str
+    severity: str
+    title: str
+    drill: bool
+
+
+def facts_of(incident: Asked, service: rules.ServiceFacts) -> rules.Facts:
+    """What conditions may ask about an incident of this service."""
+    return rules.Facts(
+        incident.id, incident.priority, incident.severity, service, condition, incident.title, incident.drill
+    )
+
+
+def facts_for(actor: Actor, incident_id: int) -> rules.Facts:
+    """What conditions may ask about one incident. Raises NotFound, Forbidden."""
+    row = incidents.incident(actor, incident_id)
+    return facts_of(row, service_facts([row.service_id])[row.service_id])
+
+
 _snapshots = Remembered(snapshots_of_services)
 _notify = Remembered(notify_rules)
-_resolvers: Remembered[tuple[frozenset[int], frozenset[int], datetime], Resolver] = Remembered(
-    lambda keys: {key: resolver(*key) for key in keys}
+_service_facts = Remembered(service_facts)
+_resolvers: Remembered[tuple[frozenset[int], frozenset[int], datetime, bool], Resolver] = Remembered(
+    lambda keys: {key: resolver(key[0], key[1], key[2], upwards=key[3]) for key in keys}
 )
 
 
@@ -65,13 +122,18 @@ def remembered_notify_rules(user_ids: Iterable[int], version: int) -> dict[int, 
     return _notify.get(version, user_ids)
 
 
+def remembered_service_facts(service_ids: Iterable[int], version: int) -> dict[int, rules.ServiceFacts]:
+    """``service_facts`` as of this version of the configuration."""
+    return _service_facts.get(version, service_ids)
+
+
 def remembered_resolver(snapshots: Iterable[rules.PolicySnapshot], at: datetime, version: int) -> Resolver:
     """``resolver_for`` as of this version of the configuration, loaded around the day of ``at``."""
-    of = list(snapshots)
+    of = list({id(one): one for one in snapshots}.values())  # thousands of runs, a handful of policies
     schedules = frozenset[int]().union(*(one.ids("schedule") for one in of))
     teams = frozenset[int]().union(*(one.ids("team") for one in of))
     day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    return _resolvers.one(version, (schedules, teams, day))
+    return _resolvers.one(version, (schedules, teams, day, any(one.upwards for one in of)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +160,10 @@ def what_next(actor: Actor, incident_id: int, now: datetime) -> Next:
     policy = rules.PolicySnapshot.from_json(run.snapshot)
     state = rules.RunState(run.step, run.loop)
     due_in = max(int((run.due_at - now).total_seconds()), 0)
-    ahead = tuple(rules.preview(policy, state, due_in, limit=6))
+    facts = facts_for(actor, incident_id) if policy.asks else None
+    ahead = tuple(rules.preview(policy, state, due_in, 6, now, facts))
     resolve = resolver_for([policy], run.due_at)
-    plan = rules.plan(policy, state, resolve, run.due_at)
+    plan = rules.plan(policy, state, resolve, run.due_at, facts)
     ids = [page.user_id for page in plan.pages if page.user_id is not None]
     names = dict(User.objects.filter(pk__in=ids).values_list("pk", "name"))
     people = tuple((key, names[key]) for key in ids if key in names)

@@ -1,6 +1,6 @@
 """What people watch while a policy is at work: what happens next, who was paged and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +9,8 @@ from django.db.models import Prefetch, QuerySet
 from tocsin.delivery.models import Attempt, Delivery
 from tocsin.escalation import rules
 from tocsin.escalation.models import Page, Run
-from tocsin.escalation.queries.policies import resolver_for
+from tocsin.escalation.queries.policies import Resolver, resolver_for
+from tocsin.escalation.queries.runs import facts_for
 from tocsin.people.models import User
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
@@ -25,6 +26,7 @@ class Coming:
     last: bool
     targets: tuple[str, ...]
     users: tuple[User, ...]
+    tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,9 @@ def ahead(actor: Actor, incident_id: int, now: datetime, limit: int = 4) -> Ahea
     if run.purpose == "escalate":
         resolve = resolver_for([snapshot], now)
         due_in = max(0, round((run.due_at - now).total_seconds()))
-        steps = rules.preview(snapshot, rules.RunState(run.step, run.loop), due_in, limit)
-        found = [[person.user_id for target in step.targets for person in resolve(target, now)] for step in steps]
+        facts = facts_for(actor, incident_id) if snapshot.asks else None
+        steps = rules.preview(snapshot, rules.RunState(run.step, run.loop), due_in, limit, now, facts)
+        found = [list(_people(snapshot, step, resolve, now, facts)) for step in steps]
         users = User.objects.in_bulk({key for keys in found for key in keys})
         for step, keys in zip(steps, found, strict=True):
             coming.append(
@@ -66,7 +69,8 @@ def ahead(actor: Actor, incident_id: int, now: datetime, limit: int = 4) -> Ahea
                     loop=step.loop,
                     last=step.last,
                     targets=tuple(target.words() for target in step.targets),
-                    users=tuple(users[key] for key in dict.fromkeys(keys) if key in users),
+                    users=tuple(users[key] for key in keys if key in users),
+                    tier=step.tier,
                 )
             )
     return Ahead(
@@ -78,6 +82,15 @@ def ahead(actor: Actor, incident_id: int, now: datetime, limit: int = 4) -> Ahea
         due_at=run.due_at,
         coming=tuple(coming),
     )
+
+
+def _people(
+    snapshot: rules.PolicySnapshot, ahead: rules.Ahead, resolve: Resolver, now: datetime, facts: rules.Facts | None
+) -> Iterable[int]:
+    """Whom a step that lies ahead would page as things stand."""
+    last = ahead.step > len(snapshot.steps)
+    step = rules.Step(snapshot.fallback, 0) if last else snapshot.steps[ahead.step - 1]
+    return rules.finds(step, rules.RunState(ahead.step - 1, ahead.loop - 1), resolve, now, facts).people
 
 
 def last_run(actor: Actor, incident_id: int) -> Run | None:

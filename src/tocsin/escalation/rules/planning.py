@@ -11,106 +11,23 @@ What ``plan`` promises:
   finds anybody now: then the run keeps its waiting times, so that whoever comes on call in the meantime is found.
 * After the last step the steps repeat ``repeats`` times; then the fallback is paged, "nobody answered", and the run is
   done.
+* A step whose condition does not hold is passed over at once and needs nobody; when no step's condition holds, the
+  last word is next. A condition that cannot be evaluated holds: loud rather than silent.
+* A step that rotates pages one of the people it finds: the incident's number, and one more for each loop, modulo how
+  many it finds. Nothing is remembered, so that any engine decides alike.
 * Every page, also the page to nobody, carries its whole reason.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
-TargetKind = Literal["user", "schedule", "team"]
-KINDS: tuple[TargetKind, ...] = ("user", "schedule", "team")
+from tocsin.escalation.rules.facts import Facts, asks_responder
+from tocsin.escalation.rules.reasons import PageReason
+from tocsin.escalation.rules.shapes import PolicySnapshot, Step, StepUrgency, Target
 
 MAX_SNOOZE = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Whom a step names: one person, whoever is on call in a schedule, or everybody in a team.
-
-    ``name`` is only for reading (a person's, schedule's or team's name when the snapshot was taken).
-    """
-
-    kind: TargetKind
-    id: int
-    name: str = field(default="", compare=False)
-
-    def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "id": self.id, **({"name": self.name} if self.name else {})}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Target":
-        """Raises ValueError when it is no target."""
-        if data.get("kind") not in KINDS or not isinstance(data.get("id"), int):
-            raise ValueError(f"not a target: {data!r}")
-        return cls(kind=data["kind"], id=data["id"], name=str(data.get("name", "")))
-
-    def words(self) -> str:
-        """As in "whoever is on call in Payments primary"."""
-        name = self.name or f"{self.kind} {self.id}"
-        if self.kind == "schedule":
-            return f"whoever is on call in {name}"
-        return f"everybody in {name}" if self.kind == "team" else name
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Page the targets, then wait ``wait_s`` seconds for an answer before the next step."""
-
-    targets: tuple[Target, ...]
-    wait_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySnapshot:
-    """A policy as it was when a run began; an edit never changes a running page."""
-
-    policy_id: int | None
-    name: str
-    version: int
-    steps: tuple[Step, ...]
-    repeats: int = 0
-    ack_timeout_s: int | None = None
-    fallback: tuple[Target, ...] = ()
-
-    @property
-    def targets(self) -> frozenset[Target]:
-        """All targets that any step or the fallback names; what a resolver must know."""
-        return frozenset(self.fallback).union(*(step.targets for step in self.steps))
-
-    def ids(self, kind: TargetKind) -> set[int]:
-        """Ids of the targets of one kind."""
-        return {target.id for target in self.targets if target.kind == kind}
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "policy_id": self.policy_id,
-            "name": self.name,
-            "version": self.version,
-            "steps": [
-                {"targets": [target.to_json() for target in step.targets], "wait_s": step.wait_s} for step in self.steps
-            ],
-            "repeats": self.repeats,
-            "ack_timeout_s": self.ack_timeout_s,
-            "fallback": [target.to_json() for target in self.fallback],
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "PolicySnapshot":
-        """The inverse of ``to_json``. Raises KeyError or ValueError on anything else."""
-        return cls(
-            policy_id=data["policy_id"],
-            name=data["name"],
-            version=data["version"],
-            steps=tuple(
-                Step(tuple(Target.from_json(target) for target in step["targets"]), step["wait_s"])
-                for step in data["steps"]
-            ),
-            repeats=data["repeats"],
-            ack_timeout_s=data["ack_timeout_s"],
-            fallback=tuple(Target.from_json(target) for target in data["fallback"]),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +42,14 @@ class RunState:
 class Resolved:
     """One person whom a target stands for right now, and how: JSON-able facts of the shift, the team, the person.
 
-    ``shadow``: comes along and is told, but nobody counts on them; shadows alone are nobody.
+    ``shadow``: comes along and is told, but nobody counts on them; shadows alone are nobody. ``zone``: in which the
+    person lives; empty: UTC.
     """
 
     user_id: int
     via: dict[str, Any] = field(default_factory=dict)
     shadow: bool = False
+    zone: str = field(default="", compare=False)
 
 
 Resolve = Callable[[Target, datetime], Sequence[Resolved]]
@@ -138,109 +57,15 @@ Resolve = Callable[[Target, datetime], Sequence[Resolved]]
 
 
 @dataclass(frozen=True, slots=True)
-class PageReason:
-    """Why a person was paged, or why nobody was.
-
-    kind      ``step`` (the step names them), ``fallback`` (instead of nobody, or nobody answered), ``gap`` (there was
-              nobody to page), ``manual`` (a person paged them by hand)
-    step      1 ... ``steps``; ``steps`` + 1 is the last word after all loops
-    loop      1 ... ``loops``
-    target    what named the person; None for a gap
-    via       how the target came to be this person: schedule, layer or override, shift start and end; team
-    also      other ways in which the same step named the same person
-    asked     for a fallback or a gap: the targets that found nobody
-    why       for a fallback, a gap or a page by hand: the cause in words
-    """
-
-    kind: Literal["step", "fallback", "gap", "manual"]
-    policy_id: int | None = None
-    policy: str = ""
-    version: int = 0
-    step: int = 0
-    steps: int = 0
-    loop: int = 0
-    loops: int = 0
-    target: Target | None = None
-    via: Mapping[str, Any] = field(default_factory=dict)
-    also: tuple[Mapping[str, Any], ...] = ()
-    asked: tuple[Target, ...] = ()
-    why: str = ""
-
-    @property
-    def text(self) -> str:
-        """The reason as a sentence without the person's name."""
-        if self.kind == "manual":
-            return self.why
-        where = f"{self.policy}, version {self.version}"
-        if self.step <= self.steps:
-            where += f", step {self.step} of {self.steps}"
-            where += f", loop {self.loop} of {self.loops}" if self.loops > 1 else ""
-        if self.kind == "gap":
-            return f"{where}: {self.why}."
-        how = via_words(self.target, self.via)
-        return f"{where}: {how}." if self.kind == "step" else f"{where}: {self.why}, so the fallback: {how}."
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "policy": {"id": self.policy_id, "name": self.policy, "version": self.version},
-            "step": self.step,
-            "steps": self.steps,
-            "loop": self.loop,
-            "loops": self.loops,
-            "target": self.target.to_json() if self.target else None,
-            "via": dict(self.via),
-            "also": [dict(via) for via in self.also],
-            "asked": [target.to_json() for target in self.asked],
-            "why": self.why,
-            "text": self.text,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "PageReason":
-        """The inverse of ``to_json``; missing facts are empty, so that old rows stay readable."""
-        policy = data.get("policy") or {}
-        target = data.get("target")
-        return cls(
-            kind=data["kind"],
-            policy_id=policy.get("id"),
-            policy=policy.get("name", ""),
-            version=policy.get("version", 0),
-            step=data.get("step", 0),
-            steps=data.get("steps", 0),
-            loop=data.get("loop", 0),
-            loops=data.get("loops", 0),
-            target=Target.from_json(target) if target else None,
-            via=data.get("via") or {},
-            also=tuple(data.get("also") or ()),
-            asked=tuple(Target.from_json(asked) for asked in data.get("asked") or ()),
-            why=data.get("why", ""),
-        )
-
-
-def via_words(target: Target | None, via: Mapping[str, Any]) -> str:
-    """How a target came to be a person, in words."""
-    if target is None:
-        return "named directly"
-    name = target.name or str(via.get(target.kind) or f"{target.kind} {target.id}")
-    if target.kind == "team":
-        return f"in team {name}"
-    if target.kind == "user":
-        return "named directly"
-    if via.get("shadow"):
-        return f"comes along as a shadow in {name}"
-    by = f"by override ({via['override']})" if via.get("override") else ""
-    by = by or ("by override" if "override" in via else f"layer {via['layer']}" if via.get("layer") else "")
-    shift = f", {via['from']} to {via['to']}" if via.get("from") and via.get("to") else ""
-    return f"on call in {name}" + (f", {by}" if by else "") + shift
-
-
-@dataclass(frozen=True, slots=True)
 class PlannedPage:
-    """A page to write. ``user_id`` None: there was nobody to page, and that is on record."""
+    """A page to write. ``user_id`` None: there was nobody to page, and that is on record.
+
+    ``urgency``: by which of the person's notification rules; empty: as the incident's priority says.
+    """
 
     user_id: int | None
     reason: PageReason
+    urgency: StepUrgency = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,46 +73,113 @@ class Plan:
     """What a due run does now, and what it does next.
 
     ``next`` None: the run is done. Otherwise it is due again in ``next_due_s`` seconds; 0 means at once, in the same
-    breath. ``note`` says in words what happened, for the timeline and the run's reason.
+    breath. ``note`` says in words what happened, for the timeline and the run's reason. ``skipped``: the step's
+    condition does not hold, so that there are no pages.
     """
 
     pages: tuple[PlannedPage, ...]
     next: RunState | None
     next_due_s: int | None
     note: str
+    skipped: bool = False
 
 
-def plan(snapshot: PolicySnapshot, state: RunState, resolve: Resolve, at: datetime) -> Plan:
+def plan(snapshot: PolicySnapshot, state: RunState, resolve: Resolve, at: datetime, facts: Facts | None = None) -> Plan:
     """Decide the step that is due: whom to page and why, and when the run is due again.
 
-    ``state`` beyond the last step of the last loop is the last word: the fallback, "nobody answered".
+    ``state`` beyond the last step of the last loop is the last word: the fallback, "nobody answered". Without ``facts``
+    nothing is known of the incident: every condition holds, and who rotates begins with the first.
     """
     if state.step >= len(snapshot.steps):
-        return _last_word(snapshot, state, resolve, at)
+        return _last_word(snapshot, state, resolve, at, facts)
     step = snapshot.steps[state.step]
     after = _after(snapshot, state)
-    facts = _facts(snapshot, state)
+    known = _known(snapshot, state)
     named = f"step {state.step + 1} of {len(snapshot.steps)}"
-    if people := _people(step.targets, resolve, at):
-        pages = tuple(
-            PlannedPage(user, PageReason(kind="step", target=target, via=via, also=also, **facts))
-            for user, (target, via, also) in people.items()
-        )
-        return Plan(pages, after, step.wait_s, f"{named} paged {_count(pages)}")
-    why = _nobody(step.targets)
-    gap = PlannedPage(None, PageReason(kind="gap", why=why, asked=step.targets, **facts))
+    holds, problem = _condition(step, at, facts)
+    if not holds:
+        if not any(_condition(other, at, facts)[0] for other in snapshot.steps):
+            # no time passes between steps that are passed over, so that whatever loops are left would come to the same
+            after = RunState(len(snapshot.steps), snapshot.repeats)
+        return Plan((), after, 0, f"step {state.step + 1} skipped: its condition does not hold", skipped=True)
+    doubt = f"; its condition could not be evaluated ({problem}), so it holds" if problem else ""
+    found = finds(step, state, resolve, at, facts)
+    if found.people:
+        pages = _pages(found.people, step.urgency, {"kind": "step", "turn": found.turn, **known})
+        return Plan(pages, after, step.wait_s, f"{named} paged {_count(pages)}{doubt}{found.doubt}")
+    why = _nobody(step.targets) if not found.passed else f"its condition holds for {_none_of(found.passed)}"
+    gap = PlannedPage(None, PageReason(kind="gap", why=why, asked=step.targets, **known), step.urgency)
     if people := _people(snapshot.fallback, resolve, at):
-        pages = tuple(
-            PlannedPage(
-                user,
-                PageReason(kind="fallback", target=target, via=via, also=also, why=why, asked=step.targets, **facts),
-            )
-            for user, (target, via, also) in people.items()
-        )
-        return Plan((gap, *pages), after, step.wait_s, f"{named} found nobody; the fallback was paged")
-    if any(_people(other.targets, resolve, at) for other in snapshot.steps):
-        return Plan((gap,), after, 0, f"{named} found nobody, nor did the fallback; the next step runs at once")
-    return Plan((gap,), after, step.wait_s, f"{named} found nobody; no step and no fallback finds anybody now")
+        pages = _pages(people, step.urgency, {"kind": "fallback", "why": why, "asked": step.targets, **known})
+        return Plan((gap, *pages), after, step.wait_s, f"{named} found nobody; the fallback was paged{doubt}")
+    if any(
+        _condition(other, at, facts)[0] and finds(other, state, resolve, at, facts).people for other in snapshot.steps
+    ):
+        note = f"{named} found nobody, nor did the fallback; the next step runs at once{doubt}"
+        return Plan((gap,), after, 0, note)
+    note = f"{named} found nobody; no step and no fallback finds anybody now{doubt}"
+    return Plan((gap,), after, step.wait_s, note)
+
+
+def _condition(step: Step, at: datetime, facts: Facts | None) -> tuple[bool, str]:
+    """Whether a step is not passed over at a moment, and why that cannot be told."""
+    if not step.when or facts is None or asks_responder(step.when):
+        return True, ""
+    return facts.condition(step.when, at)
+
+
+Named = tuple[Target, Mapping[str, Any], tuple[Mapping[str, Any], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The people whom a step pages, by id, with how each was named.
+
+    turn      for one who has the turn: "2nd of 3 in turn"
+    passed    how many its targets find for whom its condition does not hold
+    doubt     why its condition could not be evaluated, for the note
+    """
+
+    people: Mapping[int, Named]
+    turn: str = ""
+    passed: int = 0
+    doubt: str = ""
+
+
+def finds(step: Step, state: RunState, resolve: Resolve, at: datetime, facts: Facts | None = None) -> Found:
+    """Whom a step pages at a moment, whether or not its condition holds for the step as a whole."""
+    asked = resolve
+    passed: set[int] = set()
+    doubts: list[str] = []
+    if facts is not None and asks_responder(step.when):
+        of = facts
+
+        def asked(target: Target, at: datetime) -> Sequence[Resolved]:
+            kept = []
+            for person in resolve(target, at):
+                holds, problem = of.chosen(step.when, person.zone, at)
+                doubts.extend([problem] if problem else [])
+                if holds:
+                    kept.append(person)
+                elif not person.shadow:
+                    passed.add(person.user_id)
+            return kept
+
+    people, along = _named(step.targets, asked, at)
+    turn = ""
+    if step.rotate and len(people) > 1:
+        index = ((facts.incident_id if facts else 0) + state.loop) % len(people)
+        turn = f"{_ordinal(index + 1)} of {len(people)} in turn"
+        people = dict([list(people.items())[index]])
+    doubt = f"; its condition could not be evaluated ({doubts[0]}), so it holds" if doubts else ""
+    return Found(people | along if people else {}, turn, len(passed), doubt)
+
+
+def _pages(people: Mapping[int, Named], urgency: StepUrgency, known: Mapping[str, Any]) -> tuple[PlannedPage, ...]:
+    return tuple(
+        PlannedPage(user, PageReason(target=target, via=via, also=also, **known), urgency)
+        for user, (target, via, also) in people.items()
+    )
 
 
 def wait(planned: Plan, reached: int) -> int:
@@ -300,23 +192,21 @@ def wait(planned: Plan, reached: int) -> int:
     return planned.next_due_s or 0
 
 
-def _last_word(snapshot: PolicySnapshot, state: RunState, resolve: Resolve, at: datetime) -> Plan:
+def _last_word(snapshot: PolicySnapshot, state: RunState, resolve: Resolve, at: datetime, facts: Facts | None) -> Plan:
     """After all loops, or for a policy without steps: the fallback, once; then the run is done."""
-    facts = _facts(snapshot, state)
+    known = _known(snapshot, state)
     why = "nobody answered" if snapshot.steps else "the policy has no steps"
-    people = _people(snapshot.fallback, resolve, at)
-    pages = tuple(
-        PlannedPage(user, PageReason(kind="fallback", target=target, via=via, also=also, why=why, **facts))
-        for user, (target, via, also) in people.items()
-    )
-    if pages:
+    if snapshot.steps and not any(_condition(step, at, facts)[0] for step in snapshot.steps):
+        why = "the condition of no step holds"
+    if pages := _pages(_people(snapshot.fallback, resolve, at), "", {"kind": "fallback", "why": why, **known}):
         return Plan(pages, None, None, f"{why}; the fallback was paged ({_count(pages)}); nothing more follows")
     ending = "its fallback finds nobody" if snapshot.fallback else "it has no fallback"
-    gap = PageReason(kind="gap", why=f"{why}, and {ending}", asked=snapshot.fallback, **facts)
+    gap = PageReason(kind="gap", why=f"{why}, and {ending}", asked=snapshot.fallback, **known)
     return Plan((PlannedPage(None, gap),), None, None, f"{why}, and {ending}; nothing more follows")
 
 
-def _facts(snapshot: PolicySnapshot, state: RunState) -> dict[str, Any]:
+def _known(snapshot: PolicySnapshot, state: RunState) -> dict[str, Any]:
+    """What every reason of a step says."""
     return {
         "policy_id": snapshot.policy_id,
         "policy": snapshot.name,
@@ -325,6 +215,7 @@ def _facts(snapshot: PolicySnapshot, state: RunState) -> dict[str, Any]:
         "steps": len(snapshot.steps),
         "loop": state.loop + 1,
         "loops": snapshot.repeats + 1,
+        "tier": snapshot.steps[state.step].tier if state.step < len(snapshot.steps) else "",
     }
 
 
@@ -337,14 +228,17 @@ def _after(snapshot: PolicySnapshot, state: RunState) -> RunState:
     return RunState(len(snapshot.steps), state.loop)
 
 
-Named = tuple[Target, Mapping[str, Any], tuple[Mapping[str, Any], ...]]
-
-
 def _people(targets: Iterable[Target], resolve: Resolve, at: datetime) -> dict[int, Named]:
     """Everybody the targets stand for at ``at``, each once, in order of naming, with all ways they were named.
 
     Shadows come last, and only with somebody to shadow.
     """
+    found, along = _named(targets, resolve, at)
+    return found | along if found else {}
+
+
+def _named(targets: Iterable[Target], resolve: Resolve, at: datetime) -> tuple[dict[int, Named], dict[int, Named]]:
+    """The people the targets stand for, and those who only come along with them."""
     found: dict[int, Named] = {}
     shadows: dict[int, Named] = {}
     for target in targets:
@@ -355,7 +249,7 @@ def _people(targets: Iterable[Target], resolve: Resolve, at: datetime) -> dict[i
                 found[person.user_id] = (first[0], first[1], (*first[2], {**person.via, "target": target.to_json()}))
             else:
                 found[person.user_id] = (target, person.via, ())
-    return found | {user: named for user, named in shadows.items() if found and user not in found}
+    return found, {user: named for user, named in shadows.items() if user not in found}
 
 
 def _nobody(targets: Sequence[Target]) -> str:
@@ -365,8 +259,28 @@ def _nobody(targets: Sequence[Target]) -> str:
         "schedule": "nobody is on call in {}",
         "team": "nobody in team {} can be paged",
         "user": "{} cannot be paged",
+        "manager:user": "{} has no manager who can be paged",
+        "manager:schedule": "nobody who is on call in {} has a manager who can be paged",
+        "manager:team": "team {} has no manager who can be paged",
     }
-    return " and ".join(empty[target.kind].format(target.name or f"{target.kind} {target.id}") for target in targets)
+
+    def words(target: Target) -> str:
+        kind, key = target.subject
+        if kind == "owner":
+            return "no team owns the service"
+        which = f"manager:{kind}" if target.kind == "manager" else kind
+        return empty[which].format(target.name or f"{kind} {key}")
+
+    return " and ".join(map(words, targets))
+
+
+def _none_of(count: int) -> str:
+    return "none of the people it finds" if count > 1 else "nobody it finds"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _count(pages: Sequence[PlannedPage]) -> str:
@@ -401,28 +315,30 @@ class Ahead:
     loop: int
     targets: tuple[Target, ...]
     last: bool = False
+    tier: str = ""
 
 
-def preview(snapshot: PolicySnapshot, state: RunState, due_in: int, limit: int = 100) -> list[Ahead]:
-    """What a waiting run will do next if nobody answers, without asking who is on call; ``due_in`` seconds from now."""
+def preview(
+    snapshot: PolicySnapshot,
+    state: RunState,
+    due_in: int,
+    limit: int = 100,
+    at: datetime | None = None,
+    facts: Facts | None = None,
+) -> list[Ahead]:
+    """What a waiting run will do next if nobody answers, without asking who is on call; ``due_in`` seconds from now.
+
+    Steps whose condition will not hold by then are left out, when ``at`` (now) and ``facts`` are given.
+    """
     ahead: list[Ahead] = []
-    at = due_in
+    wait_s = due_in
     while len(ahead) < limit:
         if state.step >= len(snapshot.steps):
-            ahead.append(Ahead(at, state.step + 1, state.loop + 1, snapshot.fallback, last=True))
+            ahead.append(Ahead(wait_s, state.step + 1, state.loop + 1, snapshot.fallback, last=True))
             break
         step = snapshot.steps[state.step]
-        ahead.append(Ahead(at, state.step + 1, state.loop + 1, step.targets))
-        at += step.wait_s
+        if at is None or _condition(step, at + timedelta(seconds=wait_s), facts)[0]:
+            ahead.append(Ahead(wait_s, state.step + 1, state.loop + 1, step.targets, tier=step.tier))
+            wait_s += step.wait_s
         state = _after(snapshot, state)
     return ahead
-
-
-def duration(seconds: int) -> str:
-    """Seconds as people say them: "5 minutes", "1 hour 30 minutes", "0 seconds"."""
-    parts = []
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {unit}{'' if count == 1 else 's'}")
-    return " ".join(parts) or "0 seconds"

@@ -6,7 +6,8 @@ time, not sampled: shifts are exact to the microsecond, so an hour that a clock 
 month without a rota.
 
 A gap by intent (a schedule says that nobody needs to be on call) is no counter-example while another step, or the
-fallback, finds somebody.
+fallback, finds somebody. A step whose condition does not hold needs nobody; where none holds, the fallback must be
+reached. Of a step that rotates any of its people may have the turn, so that each of them must be reachable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from tocsin.escalation.rules.planning import PolicySnapshot, Target, duration
+from tocsin.escalation.rules.holding import Case, Conditions
 from tocsin.escalation.rules.reaching import Urgency
+from tocsin.escalation.rules.shapes import PolicySnapshot, Step, Target, duration
 from tocsin.oncall import rules as oncall
 from tocsin.oncall.rules.spans import both, united, without
 from tocsin.oncall.rules.wallclock import Span, from_us, to_us
@@ -34,12 +36,18 @@ class Away:
 
 @dataclass(frozen=True)
 class World:
-    """Everything that decides whom a target finds and whether they can be reached. ``away`` by person and urgency."""
+    """Everything that decides whom a target finds and whether they can be reached. ``away`` by person and urgency.
+
+    ``managers``: of people who have one; ``leads``: the managers of teams; ``zones`` in which people live.
+    """
 
     schedules: Mapping[int, oncall.Schedule]
     teams: Mapping[int, Sequence[int]]
     people: Mapping[int, str]
     away: Mapping[tuple[int, Urgency], Sequence[Away]] = field(default_factory=dict)
+    managers: Mapping[int, int] = field(default_factory=dict)
+    leads: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    zones: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +104,56 @@ class Prover:
         self._people: dict[tuple[int, Urgency], list[Span]] = {}
         self._shifts: dict[int, list[oncall.Shift]] = {}
         self._targets: dict[tuple[Target, Urgency], list[Span]] = {}
+        self._conditions = Conditions(to_us(start), to_us(end))
 
-    def gaps(self, policy: PolicySnapshot, urgency: Urgency) -> list[Gap]:
-        """The counter-examples for a policy, the earliest of each step; empty: it is proven."""
-        covered = [self._any(step.targets, urgency) for step in policy.steps]
-        anyone = united(span for spans in (*covered, self._any(policy.fallback, urgency)) for span in spans)
+    def gaps(self, policy: PolicySnapshot, urgency: Urgency, cases: Sequence[Case | None] = (None,)) -> list[Gap]:
+        """The counter-examples for a policy, the earliest of each step; empty: it is proven.
+
+        ``cases``: the kinds of incidents for which it must hold, where its steps depend on that; a gap in any is one.
+        """
+        nobody: list[Span] = []
+        empty: list[list[Span]] = [[] for _ in policy.steps]
+        fallback = self._any(policy.fallback, urgency)
+        for case in cases:
+            active = [self._conditions.holding(step.when, case) for step in policy.steps]
+            covered = [
+                both(self._step(step, step.urgency or urgency, case), spans)
+                for step, spans in zip(policy.steps, active, strict=True)
+            ]
+            anyone = united(span for spans in (*covered, fallback) for span in spans)
+            nobody += without(self.all, anyone)
+            for number, step in enumerate(policy.steps):
+                missing = both(without(active[number], covered[number]), anyone)
+                empty[number] += without(missing, self._meant(step.targets))
         found = []
-        if nobody := without(self.all, anyone):
+        if alone := united(nobody):
             targets = tuple(target for step in policy.steps for target in step.targets) + policy.fallback
-            found.append(self._gap(policy, urgency, 0, targets, nobody))
-        for number, (step, spans) in enumerate(zip(policy.steps, covered, strict=True), 1):
-            empty = without(both(without(self.all, spans), anyone), self._meant(step.targets))
-            if empty:
-                found.append(self._gap(policy, urgency, number, step.targets, empty))
+            found.append(self._gap(policy, urgency, 0, targets, alone))
+        for number, (step, spans) in enumerate(zip(policy.steps, empty, strict=True), 1):
+            if spans:
+                found.append(self._gap(policy, step.urgency or urgency, number, step.targets, united(spans), step))
         return found
+
+    def _step(self, step: Step, urgency: Urgency, case: Case | None) -> list[Span]:
+        """When whomever a step pages can be reached, while its condition holds."""
+        if not step.rotate and not step.when:
+            return self._any(step.targets, urgency)
+        named: dict[int, list[Span]] = {}
+        for target in step.targets:
+            for user, spans in self._named(target).items():
+                named.setdefault(user, []).extend(spans)
+        chosen = {
+            user: both(united(spans), self._conditions.choosing(step.when, case, self.world.zones.get(user, "")))
+            for user, spans in named.items()
+        }
+        if not step.rotate:
+            return united(
+                span for user, spans in chosen.items() for span in both(spans, self._reachable(user, urgency))
+            )
+        missed = united(
+            span for user, spans in chosen.items() for span in without(spans, self._reachable(user, urgency))
+        )
+        return without(united(span for spans in chosen.values() for span in spans), missed)
 
     def _any(self, targets: Sequence[Target], urgency: Urgency) -> list[Span]:
         return united(span for target in targets for span in self._reached(target, urgency))
@@ -118,22 +162,34 @@ class Prover:
         """When a target finds somebody who can be reached."""
         key = (target, urgency)
         if key not in self._targets:
-            self._targets[key] = self._find(target, urgency)
+            self._targets[key] = united(
+                span
+                for user, spans in self._named(target).items()
+                for span in both(spans, self._reachable(user, urgency))
+            )
         return self._targets[key]
 
-    def _find(self, target: Target, urgency: Urgency) -> list[Span]:
-        if target.kind == "user":
-            return self._reachable(target.id, urgency)
-        if target.kind == "team":
-            return united(
-                span for user in self.world.teams.get(target.id, ()) for span in self._reachable(user, urgency)
-            )
+    def _named(self, target: Target) -> dict[int, list[Span]]:
+        """Whom a target finds, and when."""
+        kind, key = target.subject
+        if target.kind == "manager" and kind == "team":
+            return {user: self.all for user in self.world.leads.get(key, ()) if user in self.world.people}
         by_user: dict[int, list[Span]] = {}
-        for shift in self._final(target.id):
-            by_user.setdefault(shift.user_id, []).append((to_us(shift.start), to_us(shift.end)))
-        return united(
-            span for user, spans in by_user.items() for span in both(united(spans), self._reachable(user, urgency))
-        )
+        if kind == "user":
+            by_user[key] = self.all
+        elif kind == "team":
+            by_user = dict.fromkeys(self.world.teams.get(key, ()), self.all)
+        elif kind == "schedule":
+            for shift in self._final(key):
+                by_user.setdefault(shift.user_id, []).append((to_us(shift.start), to_us(shift.end)))
+        if target.kind == "manager":
+            above: dict[int, list[Span]] = {}
+            for user, spans in by_user.items():
+                # somebody who left is not on call, but whoever is named stands for their manager also then
+                if user in self.world.managers and (user in self.world.people or kind == "user"):
+                    above.setdefault(self.world.managers[user], []).extend(spans)
+            by_user = above
+        return {user: united(spans) for user, spans in by_user.items() if user in self.world.people}
 
     def _final(self, schedule_id: int) -> list[oncall.Shift]:
         if schedule_id not in self._shifts:
@@ -157,7 +213,13 @@ class Prover:
         return meant if targets else []
 
     def _gap(
-        self, policy: PolicySnapshot, urgency: Urgency, step: int, targets: Sequence[Target], spans: list[Span]
+        self,
+        policy: PolicySnapshot,
+        urgency: Urgency,
+        number: int,
+        targets: Sequence[Target],
+        spans: list[Span],
+        step: Step | None = None,
     ) -> Gap:
         (low, high), start = spans[0], from_us(spans[0][0])
         schedules = tuple(dict.fromkeys(target.id for target in targets if target.kind == "schedule"))
@@ -166,10 +228,10 @@ class Prover:
             policy_id=policy.policy_id,
             policy=policy.name,
             urgency=urgency,
-            step=step,
+            step=number,
             start=start,
             end=from_us(high),
-            why=self._why(targets, urgency, low),
+            why=(self._why_not(step, urgency, low) if step else "") or self._why(targets, urgency, low),
             zone=zone,
             more=len(spans) - 1,
             total_s=sum(stop - begin for begin, stop in spans) // SECOND,
@@ -177,11 +239,31 @@ class Prover:
             spans=tuple(spans),
         )
 
+    def _why_not(self, step: Step, urgency: Urgency, instant: int) -> str:
+        """Why a step with turns or a condition reaches nobody at an instant although its targets find somebody."""
+        if not step.rotate and not step.when:
+            return ""
+        now = [(instant, instant + 1)]
+        named = [user for target in step.targets for user, spans in self._named(target).items() if both(spans, now)]
+        missed = [user for user in dict.fromkeys(named) if not both(self._reachable(user, urgency), now)]
+        if step.rotate and missed:
+            return " and ".join(f"{self._person(user, urgency, instant)} and may have the turn" for user in missed[:3])
+        return f"those who can be reached are not among those for whom {step.when}" if len(missed) < len(named) else ""
+
     def _why(self, targets: Sequence[Target], urgency: Urgency, instant: int) -> str:
         """Why the targets find nobody at an instant, each cause once."""
         causes: list[str] = []
         for target in targets:
-            name = target.name or f"{target.kind} {target.id}"
+            kind, key = target.subject
+            name = target.name or f"{kind} {key}"
+            if kind == "owner":
+                causes.append("no team owns the service")
+                continue
+            if target.kind == "manager":
+                above = [user for user, spans in self._named(target).items() if both(spans, [(instant, instant + 1)])]
+                causes += [f"{self._person(user, urgency, instant)} (manager of {name})" for user in above]
+                causes += [] if above else [f"nobody is on record as manager of {name}"]
+                continue
             if target.kind == "schedule":
                 on = [s.user_id for s in self._final(target.id) if to_us(s.start) <= instant < to_us(s.end)]
                 if target.id not in self.world.schedules:
@@ -190,8 +272,8 @@ class Prover:
                     causes += [f"{self._person(user, urgency, instant)} and is on call in {name}" for user in on]
                 else:
                     causes.append(f"nobody is on call in {name}")
-            elif target.kind == "team":
-                members = self.world.teams.get(target.id, ())
+            elif kind == "team":
+                members = self.world.teams.get(key, ())
                 causes.append(f"nobody in team {name} can be reached" if members else f"team {name} has nobody")
             else:
                 causes.append(self._person(target.id, urgency, instant))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from tocsin.escalation.rules.planning import duration
+from tocsin.escalation.rules.shapes import duration
 
 Urgency = Literal["high", "low"]
 

@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tocsin.escalation.rules.planning import KINDS, PolicySnapshot, Target, TargetKind, duration
+from tocsin.escalation.rules.facts import SAMPLE, asks_responder
+from tocsin.escalation.rules.shapes import KINDS, SUBJECTS, PolicySnapshot, Step, Target, TargetKind, duration
+from tocsin.platform import cel
 
 MAX_STEPS = 50
 MAX_TARGETS = 50
@@ -12,19 +14,35 @@ MAX_REPEATS = 20
 MAX_WAIT_S = 7 * 86400
 MIN_ACK_TIMEOUT_S = 60
 MAX_ACK_TIMEOUT_S = 30 * 86400
+MAX_TIER = 40
+PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+TARGETS = "user:EMAIL, schedule:SLUG, team:SLUG, owner, manager:user:EMAIL, manager:schedule:SLUG or manager:team:SLUG"
 
 
 @dataclass
 class StepSpec:
-    """One step as people write it: ``user:EMAIL``, ``schedule:SLUG``, ``team:SLUG``; seconds to wait after it."""
+    """One step as people write it, its targets as ``split_target`` takes them; seconds to wait after it.
+
+    ``when``: a condition, see ``facts``. ``tier``: L1, L2, manager, executive or a name of your own. ``warn_s``: the
+    policy's managers are warned when an incident has been in the tier for so long. ``urgency``: high or low; empty: as
+    the priority says. ``rotate``: one of the people it finds, in turn from incident to incident.
+    """
 
     targets: list[str]
     wait_s: int = 300
+    when: str = ""
+    tier: str = ""
+    warn_s: int | None = None
+    urgency: str = ""
+    rotate: bool = False
 
 
 @dataclass
 class PolicySpec:
-    """A policy as people write it, by natural keys. ``team`` is a slug or empty; ``slug`` empty: made from the name."""
+    """A policy as people write it, by natural keys. ``team`` is a slug or empty; ``slug`` empty: made from the name.
+
+    ``executives`` are targets too: they are told, quietly and once, of an incident of ``executive_priorities``.
+    """
 
     name: str
     steps: list[StepSpec]
@@ -34,15 +52,35 @@ class PolicySpec:
     repeats: int = 0
     ack_timeout_s: int | None = None
     fallback: list[str] = field(default_factory=list)
+    executives: list[str] = field(default_factory=list)
+    executive_priorities: list[str] = field(default_factory=lambda: ["P1"])
 
 
 def split_target(text: str) -> tuple[TargetKind, str]:
-    """``schedule:payments`` -> (``schedule``, ``payments``). Raises ValueError that says what would be right."""
-    kind, colon, key = text.partition(":")
-    kind, key = kind.strip().lower(), key.strip()
-    if not colon or kind not in KINDS or not key:
-        raise ValueError("write user:EMAIL, schedule:SLUG or team:SLUG")
-    return kind, key.lower()
+    """``schedule:payments`` -> (``schedule``, ``payments``), ``owner`` -> (``owner``, ````), ``manager:team:core`` ->
+    (``manager``, ``team:core``). Raises ValueError that says what would be right."""
+    kind, _, key = (part.strip().lower() for part in text.partition(":"))
+    if kind == "owner" and not key:
+        return "owner", ""
+    if kind == "manager":
+        of, _, whose = (part.strip() for part in key.partition(":"))
+        if of in SUBJECTS and whose:
+            return "manager", f"{of}:{whose}"
+    elif kind in KINDS and kind != "owner" and key:
+        return kind, key
+    raise ValueError(f"write {TARGETS}")
+
+
+def target_key(text: str) -> tuple[str, str]:
+    """The kind and natural key of what a target is about: ``manager:team:core`` -> (``team``, ``core``).
+
+    Raises ValueError that says what would be right.
+    """
+    kind, key = split_target(text)
+    if kind != "manager":
+        return kind, key
+    of, _, whose = key.partition(":")
+    return of, whose
 
 
 def problems(spec: PolicySpec) -> dict[str, str]:
@@ -59,12 +97,41 @@ def problems(spec: PolicySpec) -> dict[str, str]:
     if spec.ack_timeout_s is not None and not MIN_ACK_TIMEOUT_S <= spec.ack_timeout_s <= MAX_ACK_TIMEOUT_S:
         wrong["ack_timeout_s"] = f"empty (never), or {MIN_ACK_TIMEOUT_S} to {MAX_ACK_TIMEOUT_S} seconds"
     for index, step in enumerate(spec.steps):
+        at = f"steps.{index}"
         if not 1 <= len(step.targets) <= MAX_TARGETS:
-            wrong[f"steps.{index}.targets"] = f"1 to {MAX_TARGETS} targets"
-        if not 0 <= step.wait_s <= MAX_WAIT_S:
-            wrong[f"steps.{index}.wait_s"] = f"0 to {MAX_WAIT_S} seconds"
-        wrong |= _target_problems(f"steps.{index}.targets", step.targets)
-    return wrong | _target_problems("fallback", spec.fallback)
+            wrong[f"{at}.targets"] = f"1 to {MAX_TARGETS} targets"
+        wrong |= {f"{at}.{name}": text for name, text in _step_problems(step).items()}
+        wrong |= _target_problems(f"{at}.targets", step.targets)
+    if not set(spec.executive_priorities) <= set(PRIORITIES) or (spec.executives and not spec.executive_priorities):
+        wrong["executive_priorities"] = f"one or more of {', '.join(PRIORITIES)}"
+    if len(spec.executives) > MAX_TARGETS:
+        wrong["executives"] = f"{MAX_TARGETS} targets at most"
+    return wrong | _target_problems("executives", spec.executives) | _target_problems("fallback", spec.fallback)
+
+
+def _step_problems(step: StepSpec) -> dict[str, str]:
+    wrong: dict[str, str] = {}
+    if not 0 <= step.wait_s <= MAX_WAIT_S:
+        wrong["wait_s"] = f"0 to {MAX_WAIT_S} seconds"
+    if len(step.tier) > MAX_TIER or not step.tier.isprintable():
+        wrong["tier"] = f"up to {MAX_TIER} characters, such as L1"
+    if step.urgency not in ("", "high", "low"):
+        wrong["urgency"] = "high, low or empty (as the priority says)"
+    if step.warn_s is not None and not 60 <= step.warn_s <= MAX_ACK_TIMEOUT_S:
+        wrong["warn_s"] = f"empty (never), or 60 to {MAX_ACK_TIMEOUT_S} seconds"
+    elif step.warn_s is not None and not step.tier.strip():
+        wrong["warn_s"] = "only in a step that names its tier"
+    if step.when.strip():
+        try:
+            outcome = cel.check(step.when, SAMPLE)
+        except cel.CelError as error:
+            wrong["when"] = str(error)
+        else:
+            if outcome is not None and not isinstance(outcome, bool):
+                wrong["when"] = f"a condition that gives true or false, not {outcome!r}"
+            elif "responder" in step.when and not asks_responder(step.when):
+                wrong["when"] = "responder.hour, .weekday, .zone or .working"
+    return wrong
 
 
 def _target_problems(where: str, targets: Sequence[str]) -> dict[str, str]:
@@ -83,20 +150,22 @@ def _target_problems(where: str, targets: Sequence[str]) -> dict[str, str]:
 
 
 def sentence(snapshot: PolicySnapshot, names: Mapping[tuple[str, int], str] | None = None) -> list[str]:
-    """The policy read aloud, one sentence a step. ``names`` by (kind, id) go before the names in the snapshot.
+    """The policy read aloud, one sentence a step. ``names`` by ``Target.subject`` go before those in the snapshot.
 
     "First page whoever is on call in Payments primary." "After 5 minutes without an answer page Ada Lovelace." ...
     """
 
     def people(targets: Sequence[Target]) -> str:
-        words = [Target(t.kind, t.id, (names or {}).get((t.kind, t.id), t.name)).words() for t in targets] or ["nobody"]
+        words = [Target(t.kind, t.id, (names or {}).get(t.subject, t.name), t.of).words() for t in targets] or [
+            "nobody"
+        ]
         return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
     lines = []
     wait = 0
     for index, step in enumerate(snapshot.steps):
         when = "First" if index == 0 else f"After {duration(wait)} without an answer" if wait else "At the same time"
-        lines.append(f"{when} page {people(step.targets)}.")
+        lines.append(f"{when} page {_manner(step, people(step.targets))}.")
         wait = step.wait_s
     if snapshot.steps and snapshot.repeats:
         times = {1: "once more", 2: "twice more"}.get(snapshot.repeats, f"{snapshot.repeats} more times")
@@ -107,4 +176,24 @@ def sentence(snapshot: PolicySnapshot, names: Mapping[tuple[str, int], str] | No
         lines.append("There is no fallback: when nobody answered, nothing more follows.")
     if snapshot.ack_timeout_s is not None:
         lines.append(f"An acknowledged incident pages again after {duration(snapshot.ack_timeout_s)}.")
+    if snapshot.executives:
+        which = " and ".join(snapshot.executive_priorities)
+        lines.append(f"Of {which} incidents tell {people(snapshot.executives)}, quietly.")
+    lines += [
+        f"After {duration(step.warn_s)} in {step.tier} warn those who look after the policy."
+        for step in snapshot.steps
+        if step.warn_s is not None
+    ]
     return lines
+
+
+def _manner(step: Step, people: str) -> str:
+    """The people of a step with how, and under which condition, they are paged."""
+    words = f"in turn one of {people}" if step.rotate else people
+    if step.urgency:
+        words += " loudly" if step.urgency == "high" else " quietly"
+    if step.tier:
+        words += f" ({step.tier})"
+    if asks_responder(step.when):
+        return f"{words}, of them those for whom {step.when}"
+    return f"{words}, if {step.when}" if step.when else words

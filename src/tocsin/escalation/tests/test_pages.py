@@ -110,3 +110,49 @@ def test_the_proof_says_where_it_fails_and_leads_to_the_mending(dana: Client, ma
     ContactMethod.objects.update(verified_at=clock.now(), disabled_at=None)
     better = dana.get("/on-call/proof/?months=nonsense").content.decode()
     assert "has no verified contact method" not in better
+
+
+def test_everything_a_step_can_say_is_typed_kept_and_shown(dana: Client, made: dict[str, Any]) -> None:
+    form: dict[str, Any] = {
+        "name": "Day",
+        "team": "shop",
+        "description": "",
+        "repeats": "0",
+        "ack_timeout_s": "",
+        "wait": ["5", "10"],
+        "targets-0": ["owner"],
+        "when-0": "working_hours",
+        "tier-0": "L1",
+        "warn-0": "30",
+        "urgency-0": "low",
+        "rotate-0": "on",
+        "targets-1": ["manager:schedule:shop-primary"],
+        "fallback": ["team:shop"],
+        "executives": ["manager:team:shop"],
+        "executive_priorities": ["P1", "P2"],
+    }
+    wrong = dana.post("/policies/new/", form | {"when-1": "hours > 3"})
+    assert wrong.status_code == 422
+    assert "unknown variable &#x27;hours&#x27;" in wrong.content.decode()
+    assert 'value="working_hours"' in wrong.content.decode()
+    swapped = dana.post("/policies/new/", form | {"do": "up-1"}).content.decode()
+    assert 'name="when-1" value="working_hours"' in swapped
+    assert 'name="rotate-1" checked' in swapped
+    assert dana.post("/policies/new/", form).status_code == 303
+    row = Policy.objects.get(name="Day")
+    first, second = row.steps.all()
+    assert (first.when, first.tier, first.warn_s, first.urgency, first.rotate) == (
+        "working_hours",
+        "L1",
+        1800,
+        "low",
+        True,
+    )
+    assert (second.when, second.tier, second.warn_s, second.urgency, second.rotate) == ("", "", None, "", False)
+    assert row.executive_priorities == ["P1", "P2"]
+    shown = dana.get(f"/policies/{row.pk}/").content.decode()
+    for text in ("L1", "working_hours", "in turn", "managers are warned after", "Executives", "The owning team"):
+        assert text in shown
+    again = dana.get(f"/policies/{row.pk}/edit/").content.decode()
+    assert 'value="owner" selected' in again
+    assert 'value="manager:team:shop" selected' in again

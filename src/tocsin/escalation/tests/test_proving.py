@@ -1,5 +1,6 @@
 """The proof that somebody reachable is always paged: what it finds, and that it agrees with asking every quarter."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,13 +17,28 @@ from tocsin.escalation.actions import proofs
 from tocsin.escalation.actions.policies import save_policy
 from tocsin.escalation.models import KnownGap
 from tocsin.escalation.proving import prove
-from tocsin.escalation.rules import PolicySnapshot, PolicySpec, Step, StepSpec, Target
+from tocsin.escalation.queries import condition
+from tocsin.escalation.rules import (
+    OFFICE_HOURS,
+    Facts,
+    PolicySnapshot,
+    PolicySpec,
+    Resolved,
+    RunState,
+    ServiceFacts,
+    Step,
+    StepSpec,
+    Target,
+    plan,
+)
+from tocsin.escalation.rules.holding import Case
 from tocsin.escalation.rules.proving import Away, Prover, World
 from tocsin.oncall import rules as oncall
 from tocsin.oncall.actions import add_override, save_schedule
 from tocsin.oncall.models import Absence
 from tocsin.oncall.models import Schedule as ScheduleRow
 from tocsin.oncall.rules import Layer, LayerSpec, Override, Restriction, Schedule, ScheduleSpec
+from tocsin.oncall.rules.wallclock import to_us
 from tocsin.people.models import ContactMethod, Membership, Team, User
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
@@ -208,6 +224,76 @@ def test_the_proof_agrees_with_asking_at_every_half_hour(made: tuple[World, Poli
             if not found and not by_intent:
                 first.setdefault(number, moment)
     assert {step: gap.start for step, gap in gaps.items()} == first
+
+
+CONDITIONS = [
+    "", "working_hours", "!working_hours", "hour >= 20 || hour < 6", "weekday == 7", 'priority == "P1"', "false",
+    'service.tier == 1 && hour % 3 == 0', "responder.working", "responder.hour < 12", "hour / 0 == 1",
+]  # fmt: skip
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    worlds(), st.data(), st.sampled_from(ZONES), st.sampled_from([SINCE, at("2026-03-26"), at("2026-10-22")]),
+    st.sampled_from(["P1", "P4"]),
+)  # fmt: skip
+def test_the_proof_agrees_with_the_rules_whatever_the_conditions(
+    made: tuple[World, PolicySnapshot], data: st.DataObject, zone: str, since: datetime, priority: str
+) -> None:
+    """Over changes of clocks too: at any moment, what the proof calls empty is what the plan finds nobody for."""
+    here, plain = made
+    here = replace(
+        here, away={}, managers={ADA: CLEO, BEN: ADA}, leads={9: [BEN]},
+        zones={user: data.draw(st.sampled_from(ZONES)) for user in PEOPLE},
+    )  # fmt: skip
+    above = [Target("manager", 7, "Primary", "schedule"), Target("manager", 9, "Crew", "team"), Target("owner")]
+    steps = tuple(
+        replace(
+            step,
+            targets=(data.draw(st.sampled_from([*step.targets, *above])),),
+            when=data.draw(st.sampled_from(CONDITIONS)),
+        )
+        for step in plain.steps
+    )
+    snapshot = replace(plain, steps=steps)
+    hours = data.draw(st.sampled_from([OFFICE_HOURS, (Restriction(frozenset({6, 7}), 22 * 60, 30),)]))
+    facts = Facts(1, priority, "critical", ServiceFacts(1, "Shop", "shop", 1, "", zone, hours), condition)
+    until = since + timedelta(days=5)
+    prover = Prover(here, since, until)
+    gaps = {gap.step: gap for gap in prover.gaps(snapshot, "high", [Case(facts)])}
+
+    def resolve(target: Target, moment: datetime) -> list[Resolved]:
+        found = prover._named(target)
+        there = [user for user, spans in found.items() if any(a <= to_us(moment) < b for a, b in spans)]
+        return [Resolved(user, zone=here.zones[user]) for user in there]
+
+    for quarter in range(5 * 96):
+        moment = since + quarter * timedelta(minutes=15)
+        empty = {key for key, gap in gaps.items() if any(a <= to_us(moment) < b for a, b in gap.spans)}
+        plans = [plan(snapshot, RunState(number), resolve, moment, facts) for number in range(len(steps))]
+        bare = [not one.skipped and not any(page.reason.kind == "step" for page in one.pages) for one in plans]
+        somebody = any(page.reason.kind == "step" for one in plans for page in one.pages) or any(
+            resolve(target, moment) for target in snapshot.fallback
+        )
+        assert (0 in empty) == (not somebody)
+        meant = prover._meant
+        for number, step in enumerate(steps):
+            intended = any(a <= to_us(moment) < b for a, b in meant(step.targets))
+            assert (number + 1 in empty) == (bare[number] and somebody and not intended), (moment, step)
+
+
+def test_a_condition_on_the_title_is_proven_both_ways() -> None:
+    schedule = Schedule(7, "Primary", "UTC", (layer(ADA),))
+    cleo = Target("user", 99, "Nobody")
+    facts = Facts(1, "P1", "critical", ServiceFacts(), condition)
+    steps = (
+        Step((PRIMARY,), 300, 'incident.title.contains("disk")'),
+        Step((cleo,), 300, '!incident.title.contains("x")'),
+    )
+    snapshot = PolicySnapshot(1, "Payments", 1, steps)
+    found = Prover(world(schedule), SINCE, UNTIL).gaps(snapshot, "high", [Case(facts, True), Case(facts, False)])
+    assert [gap.step for gap in found] == [0, 2]
 
 
 @pytest.fixture

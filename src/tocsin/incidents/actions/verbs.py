@@ -195,6 +195,7 @@ def set_priority(
     check_levels(priority, impact, urgency, reason)
     table = matrix()
     louder: list[int] = []
+    raised: list[int] = []
 
     def decide(book: Book, incident: rules.State) -> rules.Skip | None:
         before = (incident.priority, incident.impact, incident.urgency)
@@ -205,6 +206,8 @@ def set_priority(
         incident.priority_reason = reason if incident.priority != expected else ""
         if before == (incident.priority, incident.impact, incident.urgency):
             return rules.Skip(f"it is {incident.priority} already")
+        if incident.open and incident.priority < before[0]:
+            raised.append(incident.id)
         if (
             incident.state == "triggered"
             and rules.pages_loudly(incident.priority)
@@ -225,6 +228,8 @@ def set_priority(
         done = _each(ids, actor, decide)
         if louder:
             events.publish([rules.UrgencyRaised(tuple(louder))])
+        if raised:
+            events.publish([rules.PriorityRaised(tuple(raised))])
     return done
 
 

@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from tocsin.catalogue.models import Service
+from tocsin.escalation.rules import REASONS
 from tocsin.incidents import rules
 from tocsin.incidents.models import Incident
-from tocsin.people.models import User
+from tocsin.people.models import Team, User
 from tocsin.platform.moments import zone
 
 LEVELS = [("high", "High"), ("medium", "Medium"), ("low", "Low")]
@@ -29,6 +30,24 @@ class Ending(forms.Form):
 
 class Reason(forms.Form):
     reason = forms.CharField(label="Why", required=False, max_length=300)
+
+
+class Escalation(forms.Form):
+    reason_code = forms.ChoiceField(label="Why", choices=[(code, text.capitalize()) for code, text in REASONS.items()])
+    reason = forms.CharField(
+        label="In words",
+        required=False,
+        max_length=500,
+        help_text="Another reason needs them; they stand on the timeline.",
+    )
+
+
+class TeamCall(Escalation):
+    team = forms.ModelChoiceField(
+        label="Team", queryset=Team.objects.order_by("name"), empty_label="Choose a team",
+        help_text="Whoever is on call in its schedules is paged; all its members where nobody is.",
+    )  # fmt: skip
+    field_order = ("team", "reason_code", "reason")
 
 
 class Title(forms.Form):

@@ -46,9 +46,24 @@ def _users(form: forms.People) -> list[int]:
 def _escalate(request: Request, ids: list[int], form: Any) -> Done:
     result = Done()
     for key in ids:
-        escalation.escalate_now(key, reason=form.cleaned_data["reason"], actor=request.actor)
+        escalation.escalate_now(key, **form.cleaned_data, actor=request.actor)
         result.changed.append(key)
     return result
+
+
+def _team(request: Request, ids: list[int], form: forms.TeamCall) -> Done:
+    data = form.cleaned_data
+    for key in ids:
+        escalation.page_team(
+            key, data["team"].pk, reason_code=data["reason_code"], reason=data["reason"], actor=request.actor
+        )
+    return Done(changed=list(ids))
+
+
+def _up(request: Request, ids: list[int], form: forms.Escalation) -> Done:
+    for key in ids:
+        escalation.escalate_up(key, **form.cleaned_data, actor=request.actor)
+    return Done(changed=list(ids))
 
 
 def _call(request: Request, ids: list[int], form: forms.Call) -> Done:
@@ -117,8 +132,16 @@ VERBS = {
         run=lambda request, ids, form: actions.retitle(ids, title=form.cleaned_data["title"], actor=request.actor),
     ),
     "escalate": Verb(
-        "Escalate now", "Page the next step now", "escalated", run=_escalate, form=forms.Reason, tone="error",
+        "Escalate now", "Page the next step now", "escalated", run=_escalate, form=forms.Escalation, tone="error",
         hint="The policy's next step runs at once instead of waiting for its time.",
+    ),
+    "team": Verb(
+        "Bring a team in", "Page the team now", "escalated", run=_team, form=forms.TeamCall, tone="error",
+        hint="Its people are paged at once, besides whoever the policy pages.",
+    ),
+    "escalate-up": Verb(
+        "Escalate to the managers", "Page the managers now", "escalated", run=_up, form=forms.Escalation, tone="error",
+        hint="The managers of those who were paged so far are paged; again, and theirs are.",
     ),
     "page": Verb(
         "Page somebody", "Page them now", "paged", run=_call, form=forms.Call, tone="error",

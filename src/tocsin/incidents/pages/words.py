@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tocsin.escalation.rules import REASONS
+
 # kind -> icon, tone, family
 KINDS = {
     "opened": ("siren", "triggered", "state"),
@@ -25,6 +27,11 @@ KINDS = {
     "nobody_paged": ("circle-help", "bad", "people"),
     "paged_by_hand": ("bell-ring", "info", "people"),
     "escalated": ("arrow-big-up-dash", "warn", "people"),
+    "team_called": ("users", "warn", "people"),
+    "managers_called": ("arrow-big-up-dash", "warn", "people"),
+    "step_skipped": ("arrow-right", "quiet", "people"),
+    "tier_warned": ("timer", "warn", "people"),
+    "executives_told": ("bell", "info", "people"),
     "snooze_ended": ("bell-ring", "triggered", "state"),
     "acknowledgement_timed_out": ("bell-ring", "triggered", "state"),
 }
@@ -113,8 +120,35 @@ def _by_hand(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
 
 
 def _escalated(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
-    because = f": {data['reason']}" if data.get("reason") else ""
-    return f"escalated it now, to step {data.get('step')}{because}"
+    return f"escalated it now, to step {data.get('step')}{_because(data)}"
+
+
+def _team(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    found = _people(data.get("users"), names, data.get("names"))
+    return f"brought in the team {data.get('team')}: {found}{_because(data)}"
+
+
+def _managers(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"escalated it to the managers: {_people(data.get('users'), names, data.get('names'))}{_because(data)}"
+
+
+def _because(data: Mapping[str, Any]) -> str:
+    """The reason of an escalation by hand: its code in words, and its own words."""
+    code, text = str(data.get("reason_code") or ""), str(data.get("reason") or "")
+    words = REASONS.get(code, "") if code != "other" else ""
+    return "".join(f"; {part}" for part in (words, text) if part).replace("; ", ": ", 1)
+
+
+def _skipped(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"passed over {data.get('policy')}, {data.get('note') or 'a step'}"
+
+
+def _warned(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"warned those who look after {data.get('policy')}: {data.get('lasted')} in {data.get('tier')}"
+
+
+def _executives(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"told {_people(data.get('users'), names, data.get('names'))} for their information"
 
 
 def _joined(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
@@ -130,7 +164,8 @@ WRITERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "opened": _opened, "acknowledged": _acknowledged, "resolved": _resolved, "priority_changed": _priority,
     "reassigned": _reassigned, "snoozed": _snoozed, "retitled": _retitled, "merged": _merged, "absorbed": _absorbed,
     "paged": _paged, "nobody_paged": _nobody, "paged_by_hand": _by_hand, "escalated": _escalated,
-    "alert_joined": _joined,
+    "alert_joined": _joined, "team_called": _team, "managers_called": _managers, "step_skipped": _skipped,
+    "tier_warned": _warned, "executives_told": _executives,
 }  # fmt: skip
 PLAIN = {
     "unacknowledged": "took the acknowledgement back",

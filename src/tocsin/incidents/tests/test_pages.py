@@ -117,7 +117,7 @@ def test_every_verb_has_a_page(dana: Client, incident: Incident) -> None:
 @pytest.mark.parametrize(
     ("verb", "form", "expected"),
     [("snooze", {"period": "60"}, "acknowledged"), ("snooze", {"period": "morning"}, "acknowledged"),
-     ("mitigate", {}, "mitigated"), ("escalate", {"reason": "stuck"}, "triggered"),
+     ("mitigate", {}, "mitigated"), ("escalate", {"reason_code": "other", "reason": "stuck"}, "triggered"),
      ("priority", {"impact": "high", "urgency": "high"}, "triggered"), ("retitle", {"title": "Better"}, "triggered")],
 )  # fmt: skip
 def test_verbs_do_what_they_say(

@@ -19,3 +19,8 @@ def tell(schedule_ids: Iterable[int]) -> None:
     """Let every page that shows these schedules know that they changed."""
     version = int(clock.now().timestamp() * 1000)
     events.changed("oncall", dict.fromkeys(schedule_ids, version))
+
+
+def plain(text: str, most: int) -> str:
+    """Text of others for a column of ``most`` characters, without what PostgreSQL cannot store."""
+    return text.replace("\x00", "").strip()[:most]

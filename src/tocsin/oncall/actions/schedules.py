@@ -46,10 +46,11 @@ def save_schedule(
         row.name, row.slug, row.team, row.zone = spec.name.strip(), slug, team, spec.zone
         row.description = spec.description.strip()
         row.uncovered = [window.to_json() for window in spec.uncovered]
+        row.swaps_approved = spec.swaps_approved
         if id is None:
             row.save()
         else:
-            row.save(update_fields=["name", "slug", "team", "zone", "description", "uncovered"])
+            row.save(update_fields=["name", "slug", "team", "zone", "description", "uncovered", "swaps_approved"])
         _set_layers(row, layers, at, old_zone=old_zone, new=id is None)
         after = _facts(row.pk)
         if before != after:

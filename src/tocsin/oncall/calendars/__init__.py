@@ -4,6 +4,7 @@
 """
 
 from tocsin.oncall.calendars.absences import WORDS, Absence, Absences, Problem, from_csv, from_events, kind_of
+from tocsin.oncall.calendars.covering import Piece, name_of, pieces, short_name
 from tocsin.oncall.calendars.export import Names, Options, calendar, for_person, for_schedule, for_team, uid
 from tocsin.oncall.calendars.people_of import Ambiguous, Directory, Match, Person, level_of, meant
 from tocsin.oncall.calendars.reading import read
@@ -21,6 +22,7 @@ __all__ = [
     "NotACalendar",
     "Options",
     "Person",
+    "Piece",
     "Problem",
     "Reading",
     "Skipped",
@@ -33,6 +35,9 @@ __all__ = [
     "kind_of",
     "level_of",
     "meant",
+    "name_of",
+    "pieces",
     "read",
+    "short_name",
     "uid",
 ]

@@ -14,6 +14,7 @@ from tocsin.oncall import queries, rules
 from tocsin.oncall.models import Schedule
 from tocsin.oncall.pages import timeline
 from tocsin.oncall.pages.timeline import View
+from tocsin.oncall.queries import exchange
 from tocsin.people import queries as people
 from tocsin.people.models import User
 from tocsin.people.rules import Deed, may
@@ -129,11 +130,19 @@ def board(request: Request) -> HttpResponse:
             "now": moment,
             "mine": [(row, shift) for row, shift in mine if row][:6],
             "gaps": sum(not line.on.shifts for line in lines),
+            "uncovered": _uncovered(rows, moment),
             "may_override": may(request.actor, Deed.OVERRIDE),
             "may_configure": may(request.actor, Deed.CONFIGURE),
             **frame(request, view, [row.zone for row in rows]),
         },
     )
+
+
+def _uncovered(rows: Sequence[Schedule], moment: datetime) -> list[queries.Uncovered]:
+    """Shifts of the coming two weeks in these schedules whose person is away."""
+    shown = {row.pk for row in rows}
+    found = queries.uncovered_absences(moment, moment + SOON)
+    return queries.joined(one for one in found if one.schedule.id in shown)
 
 
 def by_id(rows: Sequence[Schedule], key: int) -> Schedule | None:
@@ -231,10 +240,13 @@ def schedule(request: Request, schedule_id: int) -> HttpResponse:
                 for layer in reversed(layers)
             ],
             "uncovered": [hours(window) for window in loaded.uncovered],
-            "overrides": [one for one in overrides if one.ends_at > moment],
+            "overrides": [one for one in overrides if one.ends_at > moment and not one.uid],
+            "sources": queries.calendar_sources(row.pk),
             "gaps": rules.unexplained_gaps(loaded, max(view.start, moment), view.end) if view.end > moment else [],
             "final": timeline.bars(view, final, names, me, gaps=True),
             "links": True,
+            "notes": exchange.notes(request.actor, row.pk, 3),
+            "me": me,
             "may_override": may(request.actor, Deed.OVERRIDE, row.team_id),
             "may_configure": may(request.actor, Deed.CONFIGURE, row.team_id),
             **frame(request, view, [row.zone]),
@@ -332,6 +344,7 @@ def mine(request: Request) -> HttpResponse:
         "oncall/mine.html",
         {
             "title": "My shifts",
+            "uncovered": queries.joined(queries.uncovered_absences(moment, moment + 2 * SOON, [request.user.pk])),
             "lanes": lanes,
             "now": moment,
             "shifts": [

@@ -27,6 +27,11 @@ class ScheduleForm(forms.Form):
     team = forms.ChoiceField(required=False, help_text="Its managers may change the schedule.")
     zone = Zone(label="Zone", help_text="Hand-offs keep their local time in it, over clock changes too.")
     description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    swaps_approved = forms.BooleanField(
+        label="Swaps are approved",
+        required=False,
+        help_text="A swap takes effect when a manager of the team has approved it.",
+    )
     effective = LocalMoment(
         label="Takes effect", required=False, help_text="Empty: at once. Who was on call before stays on record."
     )
@@ -52,6 +57,7 @@ def edit(request: Request, schedule_id: int = 0) -> HttpResponse:
     initial: dict[str, Any] = {"zone": zone}
     if spec:
         initial = {"name": spec.name, "team": spec.team, "zone": spec.zone, "description": spec.description}
+        initial["swaps_approved"] = spec.swaps_approved
     posted = request.method == "POST"
     do = request.POST.get("do", "save") if posted else ""
     keep = posted and do in ("save", "preview")
@@ -137,6 +143,7 @@ def _written(
         description=data["description"],
         layers=wanted,
         uncovered=free,
+        swaps_approved=data["swaps_approved"],
     )
     return actions.kept_in_turn(made, spec, data["effective"]) if spec and data["keep"] else made
 

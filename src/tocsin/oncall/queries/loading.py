@@ -46,7 +46,8 @@ def load(
         touching = touching.filter(ends_at__gt=since)
     if until is not None:
         touching = touching.filter(starts_at__lt=until)
-    for one in touching:
+    # what people write goes before what a calendar says, also where it was written first
+    for one in sorted(touching, key=lambda one: (not one.uid, one.created_at, bool(one.uid) and one.kind == "beside")):
         overrides[one.schedule_id].append(override_of(one))
         if one.user_id is not None:
             used[one.schedule_id].add(one.user_id)
@@ -176,4 +177,5 @@ def _spec(
         description=row.description,
         layers=written,
         uncovered=[RestrictionSpec.of(rules.restriction(window)) for window in row.uncovered],
+        swaps_approved=row.swaps_approved,
     )

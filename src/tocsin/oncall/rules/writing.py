@@ -112,7 +112,8 @@ class LayerSpec:
 class ScheduleSpec:
     """A schedule. Layers from the lowest to the highest: at any moment the last that has somebody wins.
 
-    ``uncovered``: when nobody needs to be on call; a gap then is meant and nobody is told of it.
+    ``uncovered``: when nobody needs to be on call; a gap then is meant and nobody is told of it. ``swaps_approved``: a
+    swap takes effect when a manager has approved it.
     """
 
     name: str
@@ -122,6 +123,7 @@ class ScheduleSpec:
     description: str = ""
     layers: list[LayerSpec] = field(default_factory=list)
     uncovered: list[RestrictionSpec] = field(default_factory=list)
+    swaps_approved: bool = False
 
 
 @dataclass

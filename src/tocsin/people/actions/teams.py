@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from django.apps import apps
 from django.db import transaction
+from django.db.models import Q
 from django.utils.text import slugify
 
 from tocsin.people import rules
@@ -130,8 +131,9 @@ def _needed_by(team: Team) -> str:
     service = team.services.first()
     if service is not None:
         return f"owns the service {service.name}"
-    target = [{"kind": "team", "id": team.pk}]
-    step = apps.get_model("escalation", "PolicyStep").objects.filter(targets__contains=target).first()
-    policy = step.policy if step else None
-    policy = policy or apps.get_model("escalation", "Policy").objects.filter(fallback__contains=target).first()
+    named, managed = [{"kind": "team", "id": team.pk}], [{"of": "team", "id": team.pk}]
+    by = Q(steps__targets__contains=named) | Q(steps__targets__contains=managed)
+    for targets in (named, managed):
+        by |= Q(fallback__contains=targets) | Q(executives__contains=targets)
+    policy = apps.get_model("escalation", "Policy").objects.filter(by).order_by("id").first()
     return f"is paged by the policy {policy.name}" if policy is not None else ""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django.apps import apps
 from django.db import transaction
+from django.db.models import Q
 
 from tocsin.people import rules
 from tocsin.people.actions.contact_methods import channel_names, lock_user, rules_as_text, sync, write_rules
@@ -179,10 +180,11 @@ def _needed_by(user: User) -> str:
     layer = user.layer_memberships.filter(layer__effective_until=None).select_related("layer__schedule").first()
     if layer is not None:
         return f"in the rota of the schedule {layer.layer.schedule.name}"
-    target = [{"kind": "user", "id": user.pk}]
-    step = apps.get_model("escalation", "PolicyStep").objects.filter(targets__contains=target).first()
-    policy = step.policy if step else None
-    policy = policy or apps.get_model("escalation", "Policy").objects.filter(fallback__contains=target).first()
+    named, managed = [{"kind": "user", "id": user.pk}], [{"of": "user", "id": user.pk}]
+    by = Q(steps__targets__contains=named) | Q(steps__targets__contains=managed)
+    for targets in (named, managed):
+        by |= Q(fallback__contains=targets) | Q(executives__contains=targets)
+    policy = apps.get_model("escalation", "Policy").objects.filter(by).order_by("id").first()
     if policy is not None:
         return f"named by the policy {policy.name}"
     incident = user.assigned_incidents.filter(state__in=["triggered", "acknowledged", "mitigated"]).first()

@@ -138,6 +138,7 @@ def person(request: Request, user_id: int = 0) -> HttpResponse:
             "pages": Page.objects.filter(user=who).select_related("incident").order_by("-id")[:10],
             "now": moment,
             "may_edit": may_edit_person(request.actor, who.pk),
+            "may_away": oncall.may_edit_absences(request.actor, who.pk),
             "may_administer": may(request.actor, Deed.ADMINISTER),
             "themes": THEMES,
             "has_password": who.has_usable_password(),

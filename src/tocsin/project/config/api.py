@@ -1,5 +1,6 @@
 """Config as code over HTTP: plan, apply, export, and the schema of the files."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -9,6 +10,7 @@ from tocsin.api.auth import asker
 from tocsin.api.schema import Strict
 from tocsin.escalation.api import ProofOut
 from tocsin.escalation.proving import MONTHS
+from tocsin.platform.apart import apart
 from tocsin.project.config import planning
 from tocsin.project.config.reading import File
 from tocsin.project.config.schema import schema
@@ -57,6 +59,45 @@ class ProveIn(PlanIn):
     months: int = MONTHS
 
 
+class ReplayIn(PlanIn):
+    """``since_s``: how far back, in seconds."""
+
+    since_s: int = 30 * 86400
+
+
+class SideOut(Schema):
+    incidents: int
+    pages: int
+    messages: int
+    at_night: int
+    gaps: int
+    unpaged: int
+    outcomes: dict[str, int]
+
+
+class RowsOut(Schema):
+    """``items`` holds the first of them."""
+
+    count: int
+    items: list[dict[str, Any]]
+    quantiles_min: list[float] = []
+
+
+class ReplayOut(Schema):
+    since: datetime
+    until: datetime
+    signals: int
+    before: SideOut
+    after: SideOut
+    pages_saved: int
+    night_pages_saved: int
+    missed: RowsOut
+    new: RowsOut
+    joined: int
+    later: RowsOut
+    earlier: RowsOut
+
+
 class ExportOut(Schema):
     text: str
 
@@ -75,6 +116,17 @@ def plan(request: HttpRequest, body: PlanIn) -> dict[str, Any]:
 def prove(request: HttpRequest, body: ProveIn) -> dict[str, Any]:
     """Whether somebody reachable would always be paged if these files were applied; nothing is kept."""
     return planning.prove(_files(body), actor=asker(request), prune=body.prune, months=body.months).to_json()
+
+
+@router.post("/config/replay", response=ReplayOut)
+def replay(request: HttpRequest, body: ReplayIn) -> dict[str, Any]:
+    """Stored signals through the configuration as it is and as these files would make it, and what differs.
+
+    Takes seconds to a minute, in a process of its own, one at a time (409 while another is under way).
+    """
+    value = {"files": [one.dict() for one in body.files], "since_s": body.since_s, "prune": body.prune}
+    answer: dict[str, Any] = apart("tocsin.project.replay:task", value, actor=asker(request))
+    return answer
 
 
 @router.post("/config/apply", response=PlanOut)

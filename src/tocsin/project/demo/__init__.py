@@ -28,6 +28,7 @@ def load() -> None:
         now = clock.now()
         loading.save_people()
         loading.save_schedules(now)
+        loading.save_exchange(now)
         loading.save_policies()
         loading.save_services()
         loading.save_triage(now)

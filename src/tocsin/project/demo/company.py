@@ -260,6 +260,9 @@ SCHEDULES = (
     ),
 )  # fmt: skip
 
+HANDOFF_NOTE = """The nightly rollup of the warehouse runs an hour longer since Thursday; nobody is hurt by it.
+postgres-parcels: the new index is being built. If the lag goes over ten minutes, stop the build, not the replica."""
+
 POLICIES = (
     Policy(
         "platform", "Platform on call", "platform", "Whoever has daylight, then the team, then the duty manager.",

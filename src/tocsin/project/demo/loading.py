@@ -14,7 +14,8 @@ from tocsin.escalation.actions.policies import save_policy
 from tocsin.escalation.rules import PolicySpec, StepSpec
 from tocsin.intake.actions import save_source
 from tocsin.intake.rules import SourceSpec
-from tocsin.oncall.actions import save_override, save_schedule
+from tocsin.oncall import queries
+from tocsin.oncall.actions import ask_cover, save_absence, save_override, save_schedule, write_note
 from tocsin.oncall.rules import LayerSpec, OverrideSpec, RestrictionSpec, ScheduleSpec
 from tocsin.people.actions import save_team, save_user, verify_contact_methods
 from tocsin.people.models import ContactMethod
@@ -67,6 +68,13 @@ def _user(person: company.Person) -> UserSpec:
     )
 
 
+OUTSIDE_OFFICE = [
+    RestrictionSpec([1, 2, 3, 4, 5], "18:00", "24:00"),
+    RestrictionSpec([1, 2, 3, 4, 5], "00:00", "08:00"),
+    RestrictionSpec([6, 7]),
+]
+
+
 def save_schedules(now: datetime) -> None:
     """Schedules whose rotations began half a year ago, and the administrator on call for a day, to be shown around."""
     for schedule in company.SCHEDULES:
@@ -81,7 +89,10 @@ def save_schedules(now: datetime) -> None:
                 restrictions = [RestrictionSpec(list(rotation.days), *rotation.hours)]
             members: list[str | list[str]] = [f"{key}@{company.DOMAIN}" for key in rotation.people]
             layers.append(LayerSpec(rotation.name, anchor, members, rotation.unit, rotation.length, restrictions))
-        spec = ScheduleSpec(schedule.name, schedule.slug, schedule.team, schedule.zone, schedule.about, layers)
+        uncovered = OUTSIDE_OFFICE if schedule.slug == "storefront-hours" else []
+        spec = ScheduleSpec(
+            schedule.name, schedule.slug, schedule.team, schedule.zone, schedule.about, layers, uncovered
+        )
         save_schedule(spec, actor=SYSTEM)
     for slug in ("platform-sun", "tracking-primary"):
         save_override(
@@ -94,6 +105,24 @@ def save_schedules(now: datetime) -> None:
             ),
             actor=SYSTEM,
         )
+
+
+def save_exchange(now: datetime) -> None:
+    """What goes on among people on call: somebody away on a shift, a request for cover, a shadow, a hand-off note."""
+    by_slug = {row.slug: row for row in queries.schedules(SYSTEM)}
+    coming = queries.final(by_slug["payments-primary"].pk, now + timedelta(days=14), now + timedelta(days=45))[1]
+    away = coming.start + timedelta(days=2)
+    save_absence(coming.user_id, away, away + timedelta(days=3), kind="vacation", actor=SYSTEM)
+    routing = by_slug["routing-primary"]
+    shift = queries.final(routing.pk, now + timedelta(days=8), now + timedelta(days=20))[0]
+    start = shift.start.replace(minute=0) + timedelta(hours=10)
+    ask_cover(
+        routing.pk, start, start + timedelta(hours=4), requester_id=shift.user_id, note="School play.", actor=SYSTEM
+    )
+    learner = f"oskar.lindqvist@{company.DOMAIN}"
+    shadow = OverrideSpec("platform-sun", learner, now, now + timedelta(days=5), "Learning the platform", kind="shadow")
+    save_override(shadow, actor=SYSTEM)
+    write_note(by_slug["data-primary"].pk, company.HANDOFF_NOTE, actor=SYSTEM)
 
 
 def save_policies() -> None:

@@ -1,7 +1,7 @@
 """Replay: stored signals through a changed configuration, and what would have been different.
 
-``replay`` runs in a transaction that is taken back, as a plan does: the changed configuration is really there while
-the second run reads it, and nothing of it stays.
+The changed configuration is read in a transaction that is taken back, as a plan is: it is really there while it is
+read, and nothing of it stays. The signals are played afterwards, when nothing is locked any more.
 """
 
 from collections.abc import Callable, Sequence
@@ -64,18 +64,23 @@ def replay(
         raise Invalid("This cannot be replayed.", {"since": f"1 minute to {MAX_DAYS} days"})
     until = clock.now()
     begin = until - since
-    recorded = loading.recording(begin, until)
-    before = Replay(loading.configuration(begin, until), recorded, until).run(progress)
     names = dict(Service.objects.values_list("pk", "name"))
-    after = before
+    configurations = [loading.configuration(begin, until)]
     if files:
-        runs = []
 
         def look() -> None:
             names.update(Service.objects.values_list("pk", "name"))
-            runs.append(Replay(loading.configuration(begin, until), recorded, until).run(progress))
+            configurations.append(loading.configuration(begin, until))
 
         planning.look(files, actor=actor, prune=prune, at=look)
-        after = runs[0]
+    recorded = loading.recording(begin, until)
+    runs = [Replay(one, recorded, until).run(progress) for one in configurations]
     zones = dict(User.objects.values_list("pk", "zone"))
-    return Replayed(begin, until, loading.count(begin, until), compare(before, after, zones), names)
+    return Replayed(begin, until, loading.count(begin, until), compare(runs[0], runs[-1], zones), names)
+
+
+def task(value: dict[str, Any], actor: Actor) -> dict[str, Any]:
+    """``replay`` for a process apart: ``files`` (name, text), ``since_s`` seconds, ``prune``."""
+    files = [File(one["name"], one["text"]) for one in value["files"]]
+    since = timedelta(seconds=value["since_s"])
+    return replay(files, since=since, actor=actor, prune=value["prune"]).to_json()

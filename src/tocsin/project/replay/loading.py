@@ -25,9 +25,12 @@ _SIGNALS = """
 SELECT id, source_id, action, dedup_key, severity, title, data::text, occurred_at, received_at
 FROM triage_signal WHERE received_at >= %s AND received_at < %s ORDER BY received_at, id
 """
+# alerts that no signal ended: a person did
 _ENDS = """
-SELECT resolved_at, source_id, dedup_key FROM triage_alert
-WHERE resolved_at >= %s AND resolved_at < %s ORDER BY resolved_at, id
+SELECT a.resolved_at, a.source_id, a.dedup_key FROM triage_alert a
+WHERE a.resolved_at >= %s AND a.resolved_at < %s AND NOT EXISTS (
+  SELECT FROM triage_signal s WHERE s.id = a.last_signal_id AND s.received_at = a.resolved_at AND s.outcome = 'resolved')
+ORDER BY a.resolved_at, a.id
 """
 # seconds from an incident's first page to the first answer of anybody who was paged for it
 _ANSWERS = """

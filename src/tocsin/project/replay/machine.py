@@ -98,11 +98,11 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Recording:
-    """What happened: signals in order, when each alert ended at the latest, how long each signal's incident waited.
+    """What happened: signals in order, what people ended by hand, how long each signal's incident waited.
 
     ``signals`` gives them anew each time it is called, as many do not fit into memory at once.
-    ``ends``: (moment, source, key) of alerts that ended, in order. ``answers``: signal id -> seconds from the first
-    page to the acknowledgement, for signals whose incident was acknowledged; ``usual``: seconds for all others.
+    ``ends``: (moment, source, key) of alerts that people ended, in order. ``answers``: signal id -> seconds from the
+    first page to the acknowledgement, for signals whose incident was acknowledged; ``usual``: seconds for all others.
     """
 
     signals: Callable[[], Iterable[triage.Signal]]
@@ -137,13 +137,14 @@ class Replay:
         self.by_service: dict[int, list[int]] = {}
         self.incident_of: dict[int, int] = {}
         self.outcomes: dict[str, int] = {}
-        self._queue: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._queue: list[tuple[datetime, int, int, Callable[[], None]]] = []
         self._count = 0
         self._alerts = 0
         self._signal: triage.Signal | None = None
         self._now = recording.since
         self._signals_of: dict[int, triage.Signal] = {}
         self._known: dict[tuple[object, ...], bool] = {}
+        self._arming: dict[int, Incident] = {}
         self.world = triage.World(
             now=self._now,
             sources=configuration.sources,
@@ -161,7 +162,8 @@ class Replay:
     def run(self, progress: Callable[[int], None] | None = None) -> Outcome:
         """Play everything; ``progress`` hears how many signals are done, now and then."""
         for start, window in zip(self.config.window_starts, self.config.windows, strict=True):
-            self._at(start, self._begin)
+            self._at(start, self._look_at_windows, first=True)
+            self._at(window.until, self._look_at_windows, first=True)
             self._at(window.until, self._release)
         ends, index = self.recording.ends, 0
         for number, signal in enumerate(self.recording.signals()):
@@ -179,34 +181,47 @@ class Replay:
                 self._advance(end[0])
                 self._ended_by_hand(*end)
         self._advance(self.until)
+        self._page_if_later(self.until + timedelta(microseconds=1))
         return Outcome(self.incidents, self.outcomes, self.incident_of)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
-    def _at(self, moment: datetime, what: Callable[[], None]) -> None:
+    def _at(self, moment: datetime, what: Callable[[], None], *, first: bool = False) -> None:
+        """Do something then: after the signals of that very moment, or before them when ``first``."""
         self._count += 1
-        heapq.heappush(self._queue, (moment, self._count, what))
+        heapq.heappush(self._queue, (moment, 0 if first else 1, self._count, what))
 
     def _advance(self, moment: datetime) -> None:
-        """Do what is due before or at a moment."""
+        """Do what is due before a moment, and at it what comes first."""
         queue = self._queue
-        while queue and queue[0][0] <= moment:
-            self._now, _, what = heapq.heappop(queue)
+        while True:
+            ahead = bool(queue) and (queue[0][0], queue[0][1]) < (moment, 1)
+            if self._page_if_later(queue[0][0] if ahead else moment):
+                continue  # what was paged may have something due in between
+            if not ahead:
+                break
+            self._now, _, _, what = heapq.heappop(queue)
             what()
         self._now = moment
 
-    def _begin(self) -> None:
-        self._windows()
+    def _page_if_later(self, moment: datetime) -> bool:
+        """Page for what opened, unless more happens at the same moment: the engine decides that in one go too."""
+        if not self._arming or moment <= self._now:
+            return False
+        arming, self._arming = self._arming, {}
+        for incident in arming.values():
+            if incident.key and incident.open:
+                self._remember(incident.key, incident)  # of one that was reopened too
+            self._arm(incident)
+        return True
 
-    def _windows(self) -> Sequence[triage.Window]:
+    def _look_at_windows(self) -> None:
         """The maintenance windows that are going on now."""
-        going_on = [
+        self.world.windows = [
             window
             for start, window in zip(self.config.window_starts, self.config.windows, strict=True)
             if start <= self._now < window.until
         ]
-        self.world.windows = going_on
-        return going_on
 
     def _holds(self, rule: triage.Rule, variables: Mapping[str, Any]) -> bool:
         """A rule's condition; remembered, as a condition that goes on says the same again and again."""
@@ -244,7 +259,7 @@ class Replay:
 
     def _release(self) -> None:
         """A window is over: what it held pages now."""
-        going_on = {window.id for window in self._windows()}
+        going_on = {window.id for window in self.world.windows}
         for alert in [one for one in self.world.alerts.values() if one.held_by_id is not None]:
             if alert.held_by_id not in going_on:
                 self._admit_again(alert)
@@ -253,16 +268,25 @@ class Replay:
         key = (alert.source_id, alert.dedup_key)
         if self.world.alerts.get(key) is not alert or alert.incident_id is not None:
             return
-        signal = self._signals_of[alert.id]
+        signal = replace(
+            self._signals_of[alert.id],
+            id=alert.last_signal_id,
+            action="trigger",
+            severity=alert.severity,
+            title=alert.title,
+            received_at=self._now,
+        )
         service, source = self.config.services[alert.service_id], self.config.sources[alert.source_id]
         alert.held_by_id = alert.flapping_until = None
         alert.flips = []
         self._signal, self.world.now = signal, self._now
         how = triage.assess(signal, source, service, self.world.rules)
-        self._note(signal, triage.admit(alert, signal, service, how, self.world))
+        decision = triage.admit(alert, signal, service, how, self.world)
+        if decision.incident_id is not None:
+            self.incident_of[signal.id] = decision.incident_id
 
     def _ended_by_hand(self, moment: datetime, source_id: int, key: str) -> None:
-        """An alert ended then, whoever ended it; when a signal did, it is over already."""
+        """A person ended the alert then, if it is open here too."""
         alert = self.world.alerts.get((source_id, key))
         if alert is None or alert.first_at > moment:
             return
@@ -299,11 +323,14 @@ class Replay:
         )
         self.incidents.append(incident)
         if key:
-            self.by_group[key] = incident.id
-            if key.startswith("dependency:"):
-                self.by_service.setdefault(service.id, []).append(incident.id)
-        self._arm(incident)
+            self._remember(key, incident)
+        self._arming[incident.id] = incident
         return incident.id
+
+    def _remember(self, key: str, incident: Incident) -> None:
+        self.by_group[key] = incident.id
+        if key.startswith("dependency:") and incident.id not in self.by_service.setdefault(incident.service_id, []):
+            self.by_service[incident.service_id].append(incident.id)
 
     def _joinable(self, incident: Incident, at: datetime) -> bool:
         if not incident.open or incident.key is None:
@@ -341,7 +368,7 @@ class Replay:
         incident.state, incident.resolved_at = "triggered", None
         incident.open_alerts += 1
         incident.generation += 1
-        self._arm(incident)
+        self._arming[incident.id] = incident
         return True
 
     def worsened(self, incident_id: int, alert: triage.Alert, how: triage.Assessment) -> None:
@@ -353,9 +380,9 @@ class Replay:
         before, incident.urgency = incident.priority, urgency
         incident.priority = incidents.priority_of(incident.impact, urgency, self.config.matrix)
         louder = incidents.pages_loudly(incident.priority) and not incidents.pages_loudly(before)
-        if louder and incident.state == "triggered":
+        if louder and incident.state == "triggered" and incident_id not in self._arming:
             incident.generation += 1
-            self._arm(incident)
+            self._arming[incident_id] = incident
 
     def ended(self, incident_id: int, alert: triage.Alert, reason: str) -> bool:
         incident = self.incidents[incident_id - 1]

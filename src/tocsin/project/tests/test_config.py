@@ -63,8 +63,17 @@ policies:
     steps:
       - targets: [schedule:primary]
         wait_s: 300
+        tier: L1
+        warn_s: 1800
+        rotate: true
+      - targets: [owner, manager:schedule:primary]
+        when: priority in ["P1", "P2"] && !working_hours
+        urgency: high
       - targets: [team:core]
+        when: responder.working
     fallback: [user:alice@example.org]
+    executives: [manager:team:core]
+    executive_priorities: [P1, P2]
 services:
   - name: Web Shop
     team: core
@@ -72,6 +81,9 @@ services:
     tier: 1
     depends_on: [database]
     grouping: {by: service, window_s: 600}
+    zone: Europe/Zurich
+    hours:
+      - {days: [1, 2, 3, 4, 5], start: 08:00, end: 18:00, holidays: except, region: DE-BY}
   - name: Database
     team: Core
 sources:

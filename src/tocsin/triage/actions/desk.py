@@ -35,6 +35,7 @@ class Desk:
         self._resolved: dict[int, None] = {}
         self._acknowledged: dict[int, None] = {}
         self._louder: dict[int, None] = {}
+        self._raised: dict[int, None] = {}
 
     def load_groups(self, service_ids: Sequence[int]) -> None:
         """Read and guard the open groups of these services: no other engine opens a group on them meanwhile."""
@@ -166,6 +167,8 @@ class Desk:
         facts = {"from": before, "to": state.priority, "impact": state.impact, "urgency": urgency,
                  "reason": f"an alert became {how.severity}", "alert": alert.id}  # fmt: skip
         self.book.write(state, "priority_changed", actor, facts)
+        if state.priority < before and incident_id not in self._opened:
+            self._raised[incident_id] = None
         louder = incident_rules.pages_loudly(state.priority) and not incident_rules.pages_loudly(before)
         if louder and state.state == "triggered" and incident_id not in self._opened:
             state.generation += 1
@@ -207,6 +210,8 @@ class Desk:
             told.append(incident_rules.IncidentsReopened(tuple(self._reopened)))
         if self._louder:
             told.append(incident_rules.UrgencyRaised(tuple(self._louder)))
+        if self._raised:
+            told.append(incident_rules.PriorityRaised(tuple(self._raised)))
         if self._acknowledged:
             told.append(incident_rules.IncidentsAcknowledged(tuple(self._acknowledged)))
         if self._resolved:

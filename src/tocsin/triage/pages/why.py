@@ -250,6 +250,17 @@ def _target_link(target: dict[str, Any], via: dict[str, Any], zone: str) -> Link
         )
     if target.get("kind") == "team":
         return Link("users", f"Team {name}", "Everybody in it.", href="/people/")
+    if target.get("kind") == "owner":
+        return Link("users", f"Team {name}", "It owns the service.", href="/people/")
+    if target.get("kind") == "manager":
+        below = str(via.get("manager_of") or "")
+        hrefs = {"schedule": "/on-call/{}/", "team": "/people/teams/{}/", "user": "/people/{}/"}
+        return Link(
+            "arrow-big-up-dash",
+            f"Manager: {name}",
+            f"Manager of {below}." if below else "Manages it.",
+            href=hrefs.get(str(target.get("of")), "/people/{}/").format(target.get("id")),
+        )
     return Link("user", name, "Named directly.", href=f"/people/{target.get('id')}/")
 
 

@@ -30,6 +30,7 @@ OPEN = {
     "readyz",
     "metrics",
     "live/",
+    "calendar/<str:secret>.ics",
 }
 
 

@@ -1,0 +1,63 @@
+"""The notice to executives: told quietly, once, of every incident of the priorities that its policy names."""
+
+from collections.abc import Sequence
+
+from tocsin.catalogue import queries as catalogue
+from tocsin.delivery.actions.notices import notify
+from tocsin.escalation import queries, rules
+from tocsin.incidents import queries as incident_queries
+from tocsin.incidents.actions import Book, use_book
+from tocsin.incidents.rules import State
+from tocsin.people import queries as people
+from tocsin.platform.actor import SYSTEM
+
+TOLD = "executives_told"
+ALONE = 3  # more incidents than that in one moment are one notice
+
+
+def tell_executives(incident_ids: Sequence[int], *, raised: bool = False) -> None:
+    """Tell the executives of these incidents' policies, in the caller's transaction.
+
+    ``raised``: the incidents are not new, so that they may have been told already. Drills and incidents that page
+    nobody are not told.
+    """
+    with use_book() as book:
+        states = [s for s in book.lock(incident_ids).values() if s.open and not s.suppressed_by and not s.drill]
+        if not states:
+            return
+        by_service = queries.remembered_snapshots({state.service_id for state in states}, book.config)
+        wanted: dict[int, list[State]] = {}
+        for state in states:
+            policy = by_service[state.service_id]
+            if policy.executives and state.priority in policy.executive_priorities and not (raised and _told(state)):
+                wanted.setdefault(id(policy), []).append(state)
+        for found in wanted.values():
+            _tell(by_service[found[0].service_id], found, book)
+
+
+def _told(state: State) -> bool:
+    return incident_queries.timeline(SYSTEM, state.id, kinds=[TOLD]).exists()
+
+
+def _tell(policy: rules.PolicySnapshot, states: Sequence[State], book: Book) -> None:
+    resolve = queries.remembered_resolver([policy], book.now, book.config)
+    users = list(dict.fromkeys(one.user_id for target in policy.executives for one in resolve(target, book.now)))
+    if not users:
+        return
+    bundles = [states] if len(states) > ALONE else [[state] for state in states]
+    for bundle in bundles:
+        first, more = bundle[0], len(bundle) - 1
+        lines = [
+            f"INC-{state.id}, {catalogue.service(SYSTEM, state.service_id).name}: {state.title}"
+            for state in bundle[:20]
+        ]
+        notify(
+            users,
+            key=f"executives:{first.id}:{more}",
+            title=f"{first.priority}: {first.title}" + (f" and {more} more incidents" if more else ""),
+            body="\n".join(lines) + f"\n\nFor your information: the policy {policy.name} tells you of these.",
+            path=f"/incidents/{first.id}/" if not more else "/incidents/",
+        )
+    names = people.names(users)
+    for state in states:
+        book.write(state, TOLD, SYSTEM, {"users": users, "names": list(names.values()), "policy": policy.name})
