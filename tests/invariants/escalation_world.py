@@ -41,7 +41,8 @@ PEOPLE = range(1, 7)
 # conditions that hold, that do not, that change within hours, that choose people, that cannot be evaluated
 WHEN = [
     'priority == "P1"', 'urgency == "high"', 'severity == "critical"', "service.tier == 1", "working_hours",
-    "!working_hours", "hour < 2", "hour % 2 == 0", "weekday == 7", "incident.drill", "false", "hour / 0 == 1", "hour",
+    "!working_hours", "hour < 2", "hour % 2 == 0", "weekday == 7", "incident.drill", "false",
+    "hour / 0 == 1", "hour", "24 / hour > 30",
     "responder.working", "responder.hour >= 1 && responder.hour < 5", 'responder.zone == "UTC" || !working_hours',
 ]  # fmt: skip
 URGENCIES: list[Literal["", "high", "low"]] = ["", "", "", "high", "low"]

@@ -141,7 +141,9 @@ def test_the_preview_is_what_happens_while_everybody_can_be_reached(random: Rand
     world = random_world(random)
     world.inactive.clear()
     world.managers = {user: user % 6 + 1 for user in PEOPLE}
-    steps = tuple(replace(step, when="" if "responder" in step.when else step.when) for step in world.policy.steps)
+    steps = tuple(
+        replace(step, urgency="", when="" if "responder" in step.when else step.when) for step in world.policy.steps
+    )
     world.policy = replace(world.policy, steps=steps).owned_by(20, "Owners")
     for pieces in world.shifts.values():
         pieces[:] = [(START, 1)]

@@ -89,12 +89,14 @@ def run_sweep(request: HttpRequest, body: SweepIn) -> dict[str, Any]:
     actor = asker(request)
     if bool(body.service) == bool(body.policy):
         raise Invalid("What is to be swept?", {"service": "a service, or a policy: one of the two"})
+    service_id = None
     if body.policy:
         row = queries.policy(actor, body.policy)
         snapshot = queries.snapshot([row.pk])[row.pk]
     else:
         service = catalogue.service(actor, body.service)
-        snapshot = queries.snapshots_of_services([service.pk])[service.pk]
+        service_id = service.pk
+        snapshot = queries.snapshots_of_services([service_id])[service_id]
     model = Model(**body.model.dict()) if body.model else observed()
     found = sweep(
         snapshot,
@@ -104,6 +106,7 @@ def run_sweep(request: HttpRequest, body: SweepIn) -> dict[str, Any]:
         days=body.days,
         every_s=body.every_s,
         lasts_s=body.for_s,
+        service_id=service_id,
         model=model,
     )
     return found.to_json() | {"model": model}

@@ -14,7 +14,7 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from tocsin.escalation import queries
 from tocsin.escalation.foresight import Foresight
 from tocsin.escalation.models import Page
-from tocsin.escalation.rules import NotifyRule, PolicySnapshot, page_urgency
+from tocsin.escalation.rules import Facts, NotifyRule, PolicySnapshot, ServiceFacts, page_urgency
 from tocsin.escalation.simulator import PRIORITIES, Answer, Simulation, rehearse
 from tocsin.people.models import User
 from tocsin.people.rules import Deed, require
@@ -149,10 +149,12 @@ def sweep(
     every_s: int = 3600,
     model: Model | None = None,
     lasts_s: int = 4 * 3600,
+    service_id: int | None = None,
 ) -> Swept:
     """Imagine an incident of ``priority`` under a policy every ``every_s`` seconds for ``days`` days.
 
-    Each is followed for ``lasts_s`` seconds. Writes nothing. Raises Forbidden, Invalid.
+    Each is followed for ``lasts_s`` seconds, on the service ``service_id`` where the policy asks. Writes nothing. Raises
+    Forbidden, Invalid.
     """
     require(actor, Deed.READ)
     model = model or Model()
@@ -173,7 +175,9 @@ def sweep(
     rows = User.objects.values_list("pk", "name", "zone")
     names = {key: name for key, name, _ in rows}
     zones = {key: ZoneInfo(zone) for key, _, zone in rows}
-    return run(snapshot, priority, since, until, every_s, lasts_s, resolve, known, zones, names, model)
+    service = queries.service_facts([service_id])[service_id] if service_id else ServiceFacts()
+    facts = Facts(0, priority, "critical", service, queries.condition)
+    return run(snapshot, priority, since, until, every_s, lasts_s, resolve, known, zones, names, model, facts)
 
 
 def run(
@@ -188,6 +192,7 @@ def run(
     zones: Mapping[int, ZoneInfo],
     names: Mapping[int, str],
     model: Model,
+    facts: Facts | None = None,
 ) -> Swept:
     """The sweep itself, from what was loaded."""
     urgency = page_urgency(priority)
@@ -211,7 +216,11 @@ def run(
     at = since
     while at < until:
         count += 1
-        found = rehearse(snapshot, resolve, lambda user: rules.get(user, ()), urgency, at, lasts_s, reply=reply)
+        # whose turn it is goes by the incident's number, so each has one of its own
+        asked = replace(facts, incident_id=count) if facts and snapshot.asks else None
+        found = rehearse(
+            snapshot, resolve, lambda user: rules.get(user, ()), urgency, at, lasts_s, reply=reply, facts=asked
+        )
         answered = _answered(found)
         if answered is None:
             dead.append(at)

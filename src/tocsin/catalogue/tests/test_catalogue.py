@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tocsin.catalogue import actions, queries, rules
 from tocsin.catalogue.models import Change, Service
 from tocsin.catalogue.rules import ChangeSpec, ServiceSpec
+from tocsin.oncall.rules import RestrictionSpec
 from tocsin.people.tests.named import Named, named_people
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
@@ -194,7 +195,7 @@ def test_zone_and_hours_are_kept_and_come_back() -> None:
     assert AuditEntry.objects.filter(kind="service").count() == 1
     for wrong, field in (
         (replace(spec, zone="Mars/Base"), "zone"),
-        (replace(spec, hours=[rules.RestrictionSpec([9], "25:00", "17:00")]), "hours.0.start"),
+        (replace(spec, hours=[RestrictionSpec([9], "25:00", "17:00")]), "hours.0.start"),
     ):
         with pytest.raises(Invalid) as refused:
             actions.save_service(wrong, actor=SYSTEM, id=row.pk)

@@ -10,6 +10,7 @@ from tocsin.escalation.actions.policies import delete_policies, save_policy
 from tocsin.escalation.models import Policy
 from tocsin.escalation.rules import PolicySpec, RunState, StepSpec, Target, notifications, plan
 from tocsin.oncall.actions import delete_schedules, save_schedule
+from tocsin.oncall.models import Schedule
 from tocsin.oncall.rules import LayerSpec, ScheduleSpec
 from tocsin.people.models import ContactMethod, Membership, NotificationRule, Team, User
 from tocsin.people.queries import actor_of
@@ -169,3 +170,14 @@ def test_notification_rules_with_what_is_implied(world: dict[str, User]) -> None
     assert low.notes == ("no notification rule for low urgency: all usable contact methods at once",)
     assert notifications(found[ben.pk], "high").notes == ("no usable contact method",)
     assert len(notifications(found[cleo.pk], "high")) == 0
+
+
+def test_a_schedule_that_only_managers_are_found_by_stays(world: dict[str, User]) -> None:
+    made = save_policy(PolicySpec("Up", [StepSpec(["manager:schedule:primary"])]), actor=SYSTEM)
+    schedule = Schedule.objects.get(slug="primary")
+    with pytest.raises(Conflict) as refused:
+        delete_schedules([schedule.pk], actor=SYSTEM)
+    assert "Up" in refused.value.problems["primary"]
+    Policy.objects.exclude(pk=made.pk).delete()
+    with pytest.raises(Conflict):
+        delete_schedules([schedule.pk], actor=SYSTEM)

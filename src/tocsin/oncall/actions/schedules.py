@@ -296,10 +296,12 @@ def _retire(old: models.Layer, at: datetime, zone: str) -> None:
 
 
 def _paged_by(schedule_id: int) -> list[str]:
-    """Names of the policies that page a schedule."""
-    named = [{"kind": "schedule", "id": schedule_id}]
+    """Names of the policies that page a schedule, or the managers of whoever is on call there."""
     policies = apps.get_model("escalation", "Policy").objects
-    by = policies.filter(Q(steps__targets__contains=named) | Q(fallback__contains=named))
+    wanted = Q()
+    for named in ([{"kind": "schedule", "id": schedule_id}], [{"of": "schedule", "id": schedule_id}]):
+        wanted |= Q(steps__targets__contains=named) | Q(fallback__contains=named) | Q(executives__contains=named)
+    by = policies.filter(wanted)
     return sorted(set(by.values_list("name", flat=True)))
 
 

@@ -273,7 +273,9 @@ def test_shifts_and_gaps_cover_any_window_exactly(world: tuple[Schedule, datetim
         assert whole.start <= shift.start
         assert whole.end >= shift.end
         coming = rules.next_change(schedule, shift.start)
-        edges = {one.end for one in now} | {one.start for one in shifts if one.start > shift.start}
+        first = min(one.end for one in now)
+        ahead = rules.final_schedule(schedule, shift.start, first)
+        edges = {first} | {one.start for one in ahead if one.start > shift.start}
         assert coming == min(edges)
 
 

@@ -29,7 +29,8 @@ FROM triage_signal WHERE received_at >= %s AND received_at < %s ORDER BY receive
 _ENDS = """
 SELECT a.resolved_at, a.source_id, a.dedup_key FROM triage_alert a
 WHERE a.resolved_at >= %s AND a.resolved_at < %s AND NOT EXISTS (
-  SELECT FROM triage_signal s WHERE s.id = a.last_signal_id AND s.received_at = a.resolved_at AND s.outcome = 'resolved')
+  SELECT FROM triage_signal s
+  WHERE s.id = a.last_signal_id AND s.received_at = a.resolved_at AND s.outcome = 'resolved')
 ORDER BY a.resolved_at, a.id
 """
 # seconds from an incident's first page to the first answer of anybody who was paged for it
@@ -66,6 +67,8 @@ def configuration(since: datetime, until: datetime) -> Configuration:
         policies=policies,
         resolve=foresight,
         notify=escalation.notify_rules(foresight.users),
+        facts=escalation.service_facts(world.services),
+        condition=escalation.condition,
     )
 
 

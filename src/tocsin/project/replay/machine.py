@@ -14,10 +14,13 @@ from functools import partial
 from typing import Any
 
 from tocsin.escalation.rules import (
+    Facts,
+    Holds,
     NotifyRule,
     PolicySnapshot,
     Resolve,
     RunState,
+    ServiceFacts,
     Urgency,
     ack_due,
     notifications,
@@ -94,6 +97,8 @@ class Configuration:
     policies: Mapping[int, PolicySnapshot]
     resolve: Resolve
     notify: Mapping[int, Sequence[NotifyRule]]
+    facts: Mapping[int, ServiceFacts]
+    condition: Holds
 
 
 @dataclass(frozen=True)
@@ -410,13 +415,13 @@ class Replay:
         """Page the step that is due, unless the incident was answered meanwhile."""
         while incident.generation == generation and incident.state == "triggered" and incident.steps < MOST_STEPS:
             incident.steps += 1
-            planned = plan(policy, at, self.config.resolve, self._now)
-            urgency = page_urgency(incident.priority)
+            planned = plan(policy, at, self.config.resolve, self._now, self._facts(policy, incident))
             reached = 0
             for page in planned.pages:
                 if page.user_id is None:
                     incident.gaps += 1
                     continue
+                urgency = page.urgency or page_urgency(incident.priority)
                 ways = notifications(self.config.notify.get(page.user_id, ()), urgency)
                 reached += len(ways)
                 at_once = sum(one.delay_s == 0 for one in ways)
@@ -431,6 +436,13 @@ class Replay:
             if due := wait(planned, reached):
                 self._at(self._now + timedelta(seconds=due), partial(self._step, incident, policy, generation, at))
                 return
+
+    def _facts(self, policy: PolicySnapshot, incident: Incident) -> Facts | None:
+        """What conditions of the policy may ask; None when it asks nothing."""
+        if not policy.asks:
+            return None
+        service = self.config.facts.get(incident.service_id) or ServiceFacts(incident.service_id)
+        return Facts(incident.id, incident.priority, incident.severity, service, self.config.condition, incident.title)
 
     def _answer(self, incident: Incident) -> None:
         incident.answered = False
