@@ -153,8 +153,8 @@ def sweep(
 ) -> Swept:
     """Imagine an incident of ``priority`` under a policy every ``every_s`` seconds for ``days`` days.
 
-    Each is followed for ``lasts_s`` seconds, on the service ``service_id`` where the policy asks. Writes nothing. Raises
-    Forbidden, Invalid.
+    Each is followed for ``lasts_s`` seconds, on the service ``service_id`` where the policy asks. Writes nothing.
+    Raises Forbidden, Invalid.
     """
     require(actor, Deed.READ)
     model = model or Model()
