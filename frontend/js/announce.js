@@ -7,13 +7,22 @@ export function announce(text) {
   setTimeout(() => { region.textContent = text; }, 60);
 }
 
-export function toast(text) {
+// undo: what takes it back, called when its button is pressed while the note is there
+export function toast(text, undo) {
   const box = document.getElementById("toasts");
   if (!box || !text) return;
   const note = document.createElement("div");
   note.className = "toast-note";
   note.textContent = text;
+  if (undo) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "link";
+    button.textContent = "Undo";
+    button.addEventListener("click", () => { note.remove(); undo(); });
+    note.append(button);
+  }
   box.append(note);
-  announce(text);
-  setTimeout(() => note.remove(), 6000);
+  announce(undo ? `${text} It can be undone.` : text);
+  setTimeout(() => note.remove(), undo ? 15000 : 6000);
 }

@@ -10,6 +10,7 @@ import Live from "./controllers/live.js";
 import Palette from "./controllers/palette.js";
 import Selection from "./controllers/selection.js";
 import Sheet from "./controllers/sheet.js";
+import Stretch from "./controllers/stretch.js";
 import Theme from "./controllers/theme.js";
 import "./moment.js";
 import "./pages.js";
@@ -19,7 +20,7 @@ window.htmx = htmx;
 const application = Application.start();
 for (const [name, controller] of Object.entries({
   arrival: Arrival, clip: Clip, countdown: Countdown, filter: Filter, keyboard: Keyboard, live: Live, palette: Palette,
-  selection: Selection, sheet: Sheet, theme: Theme,
+  selection: Selection, sheet: Sheet, stretch: Stretch, theme: Theme,
 })) {
   application.register(name, controller);
 }

@@ -1,6 +1,7 @@
 """On call, policies, services, sources, people, settings, the phone: every screen, and the ways people take."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -225,6 +226,37 @@ def test_a_schedule_is_edited_and_previewed_by_keyboard_alone(product: Product, 
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Nights, renamed")).to_be_visible()
     expect(page.get_by_text("in Asia/Tokyo").first).to_be_visible()
+
+
+def test_a_stretch_is_pulled_with_the_mouse_and_undone(product: Product, visit: Opener) -> None:
+    """Pulling over the final line opens the form for that stretch; what was made can be undone from the note."""
+    page = visit(product, "/on-call/1/?days=7")
+    track = page.locator(".tl-row.final .tl-track")
+    box = track.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 18)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 18, steps=4)
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 18, steps=4)
+    expect(page.locator(".tl-pulled")).to_be_visible()
+    page.mouse.up()
+    dialog = page.get_by_role("dialog")
+    start, end = (dialog.get_by_label(name, exact=True).input_value() for name in ("From", "Until"))
+    lasts = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    assert timedelta(hours=15) < lasts < timedelta(hours=19)  # a tenth of a week
+    assert datetime.fromisoformat(start).minute % 15 == 0
+    dialog.get_by_label("Reason").fill("Pulled with the mouse")
+    dialog.get_by_role("button", name="Put on call").click()
+    expect(page.locator("#main")).to_contain_text("Pulled with the mouse")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#main")).not_to_contain_text("Pulled with the mouse")
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 18)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 18, steps=4)
+    page.keyboard.press("Escape")
+    expect(page.locator(".tl-pulled")).to_have_count(0)
+    page.mouse.up()
+    expect(dialog).to_be_hidden()
 
 
 def test_an_override_is_made_by_touch(product: Product, visit: Opener) -> None:

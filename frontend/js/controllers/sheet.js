@@ -53,15 +53,22 @@ export default class extends Controller {
     else document.getElementById("main")?.focus({ preventScroll: true });
   }
 
-  async finish({ url, message } = {}) {
+  async finish({ url, message, undo } = {}) {
     if (this.element.open) this.element.close();
-    toast(message);
+    toast(message, undo && (() => this.undo(undo)));
     const target = url && new URL(url, location.href);
     if (target && target.pathname !== location.pathname) {
       await htmx.ajax("GET", target.pathname + target.search, { target: "#main", swap: "innerHTML", push: target.pathname + target.search });
     } else {
       document.querySelectorAll('[data-selection-target="row"]:checked').forEach((box) => { box.checked = false; });
-      await htmx.ajax("GET", location.pathname + location.search, { target: "#main", swap: "innerMorph" });
+      await this.refresh();
     }
   }
+  async undo(url) {
+    const csrfmiddlewaretoken = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
+    await htmx.ajax("POST", url, { target: "#main", swap: "none", values: { csrfmiddlewaretoken } });
+    await this.refresh();
+    toast("Undone.");
+  }
+  refresh() { return htmx.ajax("GET", location.pathname + location.search, { target: "#main", swap: "innerMorph" }); }
 }

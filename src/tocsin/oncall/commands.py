@@ -58,15 +58,37 @@ def shifts(
     until: Annotated[str, typer.Option(help="Until when; 14 days later when not given.")] = "",
 ) -> None:
     """List the final schedule: who is on call from when to when, and the gaps."""
+    found = _final(name, since, until)
+    rows = found["items"] + [{"name": "nobody", "layer": "gap"} | gap for gap in found["gaps"]]
+    rows.sort(key=lambda row: row["from"])
+    output.emit(found, lambda value: output.table(rows, ("from", "to", "name", "layer")))
+
+
+def _final(name: str, since: str, until: str) -> dict[str, Any]:
     with api() as server:
-        found = server.get(
+        found: dict[str, Any] = server.get(
             f"/schedules/{part(name)}/shifts",
             since=moment(since) if since else "",
             until=moment(until) if until else "",
         )
-    rows = found["items"] + [{"name": "nobody", "layer": "gap"} | gap for gap in found["gaps"]]
-    rows.sort(key=lambda row: row["from"])
-    output.emit(found, lambda value: output.table(rows, ("from", "to", "name", "layer")))
+    return found
+
+
+Since = Annotated[str, typer.Option(help="From when; now when not given.")]
+Until = Annotated[str, typer.Option(help="Until when; 14 days later when not given.")]
+
+
+@oncall.verb("shifts")
+def oncall_shifts(schedule: Schedule, since: Since = "", until: Until = "") -> None:
+    """The same as `schedule shifts`."""
+    shifts(schedule, since, until)
+
+
+@oncall.verb("gaps")
+def gaps(schedule: Schedule, since: Since = "", until: Until = "") -> None:
+    """List when nobody is on call in a schedule."""
+    found = _final(schedule, since, until)
+    output.items(found["gaps"], ("from", "to"))
 
 
 @oncall.verb("who")

@@ -8,6 +8,7 @@ from tocsin.cli import output
 from tocsin.cli.output import Noun
 from tocsin.cli.remote import api
 from tocsin.cli.told import moment, part
+from tocsin.oncall.commands import oncall
 
 swap = Noun("swap", "Covering for one another.")
 handoff = Noun("handoff", "Notes for whoever is on call next.")
@@ -42,6 +43,23 @@ def ask(
     note: Note = "",
 ) -> None:
     """Ask to be covered for a stretch of your shifts; `--to +1h` asks for the next hour."""
+    _ask(schedule, to, from_, user, asked, note)
+
+
+@oncall.verb("swap")
+def swap_oncall(
+    schedule: Schedule,
+    to: To,
+    from_: From = "now",
+    user: Annotated[str, typer.Option(help="E-mail address of who needs cover; you when not given.")] = "",
+    asked: Annotated[str, typer.Option(help="E-mail address of the one person who is asked.")] = "",
+    note: Note = "",
+) -> None:
+    """The same as `swap ask`."""
+    _ask(schedule, to, from_, user, asked, note)
+
+
+def _ask(schedule: str, to: str, from_: str, user: str, asked: str, note: str) -> None:
     body = {
         "schedule": schedule,
         "from": moment(from_, local=False),

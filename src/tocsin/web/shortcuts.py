@@ -66,14 +66,16 @@ def in_dialog(request: HttpRequest) -> bool:
     return request.headers.get("X-Part") == "dialog"
 
 
-def done(request: HttpRequest, url: str, message: str = "") -> HttpResponse:
+def done(request: HttpRequest, url: str, message: str = "", undo: str = "") -> HttpResponse:
     """Answer to a form that succeeded: go to ``url`` and say ``message`` there.
 
-    A dialog closes instead and the page under it is refreshed (or left, when ``url`` is another page).
+    A dialog closes instead and the page under it is refreshed (or left, when ``url`` is another page). ``undo``: the
+    address whose POST takes it back, offered beside the message.
     """
     if in_dialog(request):
+        told = {"url": url, "message": message} | ({"undo": undo} if undo else {})
         response = HttpResponse(status=204)
-        response.headers["HX-Trigger"] = json.dumps({"tocsin:done": {"url": url, "message": message}})
+        response.headers["HX-Trigger"] = json.dumps({"tocsin:done": told})
         return response
     if message:
         messages.success(request, message)

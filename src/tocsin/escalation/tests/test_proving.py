@@ -412,3 +412,14 @@ def test_the_proof_is_renewed_after_changes_have_settled_and_every_night(owned: 
     clock.shift(timedelta(hours=25))
     assert proofs.reprove_due()
     assert Setting.objects.get(name="escalation.proof").value["at"] > before
+
+
+@pytest.mark.django_db
+def test_where_nobody_verifies_anything_that_is_no_news(owned: Service) -> None:
+    ContactMethod.objects.update(verified_at=None)
+    assert proofs.reprove().holds
+    assert not prove(actor=SYSTEM).holds  # whoever asks is told
+    assert not Notice.objects.exists()
+    ContactMethod.objects.filter(user__name="Ben").update(verified_at=clock.now())
+    assert not proofs.reprove().holds
+    assert Notice.objects.exists()

@@ -95,7 +95,9 @@ def override(request: Request, schedule_id: int) -> HttpResponse:
             ),
         )
         if made:
-            return done(request, back_to(request, f"/on-call/{row.pk}/"), _told(made))
+            return done(
+                request, back_to(request, f"/on-call/{row.pk}/"), _told(made), undo=f"/on-call/overrides/{made.pk}/end/"
+            )
     status = 422 if form.errors else 200
     current = _now_on(row, moment)
     return page(
