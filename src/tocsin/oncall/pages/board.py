@@ -129,7 +129,7 @@ def board(request: Request) -> HttpResponse:
             "team": team,
             "now": moment,
             "mine": [(row, shift) for row, shift in mine if row][:6],
-            "gaps": sum(not line.on.shifts for line in lines),
+            "gaps": sum(_open(line, loaded, moment) for line in lines),
             "uncovered": _uncovered(rows, moment),
             "may_override": may(request.actor, Deed.OVERRIDE),
             "may_configure": may(request.actor, Deed.CONFIGURE),
@@ -143,6 +143,13 @@ def _uncovered(rows: Sequence[Schedule], moment: datetime) -> list[queries.Uncov
     shown = {row.pk for row in rows}
     found = queries.uncovered_absences(moment, moment + SOON)
     return queries.joined(one for one in found if one.schedule.id in shown)
+
+
+def _open(line: Line, loaded: dict[int, rules.Schedule], moment: datetime) -> bool:
+    """Whether nobody is on call now although somebody is needed."""
+    if line.on.shifts:
+        return False
+    return bool(rules.unexplained_gaps(loaded[line.schedule.pk], moment, moment + timedelta(minutes=1)))
 
 
 def by_id(rows: Sequence[Schedule], key: int) -> Schedule | None:

@@ -34,7 +34,7 @@ MOST_SHOWN = 400
 class RotaForm(forms.Form):
     """Who, from when, for how long, by which rules."""
 
-    start = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    start = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
     weeks = forms.IntegerField(min_value=1, max_value=53, initial=8)
     pattern = forms.ChoiceField(label="Shifts", choices=PATTERNS)
     hand_off = forms.RegexField(
