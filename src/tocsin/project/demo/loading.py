@@ -115,7 +115,7 @@ def save_exchange(now: datetime) -> None:
     save_absence(coming.user_id, away, away + timedelta(days=3), kind="vacation", actor=SYSTEM)
     routing = by_slug["routing-primary"]
     shift = queries.final(routing.pk, now + timedelta(days=8), now + timedelta(days=20))[0]
-    start = shift.start.replace(minute=0) + timedelta(hours=10)
+    start = (shift.start + timedelta(days=1)).replace(hour=15, minute=0)
     ask_cover(
         routing.pk, start, start + timedelta(hours=4), requester_id=shift.user_id, note="School play.", actor=SYSTEM
     )
