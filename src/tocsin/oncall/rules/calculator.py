@@ -24,7 +24,7 @@ Conventions, each held by a table test:
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import groupby, pairwise
 
@@ -185,9 +185,11 @@ def _once(stretches: Sequence[_Stretch]) -> list[_Stretch]:
 def _shifts(schedule: Schedule, layers: Sequence[Layer], stretches: Iterable[_Stretch]) -> list[Shift]:
     shifts = []
     last, moment = -wallclock.EVER, wallclock.EPOCH
+    whole, second = datetime.fromtimestamp, wallclock.SECOND
     for start, end, user, source in stretches:
         begin = moment if start == last else from_us(start)
-        last, moment = end, from_us(end)
+        # as from_us does, without a call for each of many thousands
+        last, moment = end, whole(end // second, UTC) if end >= 0 and not end % second else from_us(end)
         if source >= 0:
             shifts.append(Shift(user, begin, moment, schedule.id, layers[source]))
         else:
