@@ -63,6 +63,10 @@ def warn_due(limit: int = 500) -> int:
 
     Acknowledged or not: what counts is that they are not over. Once per incident and tier.
     """
+    with connection.cursor() as cursor:  # nearly always nothing is due, and a transaction is more than a question
+        cursor.execute("SELECT EXISTS (SELECT FROM escalation_tier_watch WHERE due_at <= tocsin_now())")
+        if not cursor.fetchone()[0]:
+            return 0
     with use_book() as book:
         with connection.cursor() as cursor:
             cursor.execute(
