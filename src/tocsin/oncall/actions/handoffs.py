@@ -1,6 +1,6 @@
 """Going off call: a note for whoever comes next, and a reminder before one's own shift."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -8,6 +8,7 @@ from tocsin.delivery.actions.notices import notify
 from tocsin.oncall import models, queries, rules
 from tocsin.oncall.actions.common import lock, tell
 from tocsin.oncall.queries import exchange
+from tocsin.people.models import User
 from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, clock
 from tocsin.platform.actor import Actor
@@ -63,32 +64,30 @@ def remind() -> int:
     now = clock.now()
     told = 0
     notes = exchange.unread_notes()
+    zones = dict(User.objects.filter(is_active=True).values_list("pk", "zone"))
     for schedule in queries.load(None, now - timedelta(days=1), now + REMIND).values():
-        before: set[tuple[int, object]] = set()
-        for shift in rules.final_schedule(schedule, now - timedelta(hours=1), now + REMIND):
-            key = (shift.user_id, shift.start)
-            goes_on = key in before
-            before.add((shift.user_id, shift.end))
-            begun = now - LATE <= shift.start
-            if goes_on or not begun or shift.start <= now - timedelta(hours=1):
+        ends: set[tuple[int, datetime]] = set()
+        for shift in rules.final_schedule(schedule, now - 2 * LATE, now + REMIND):
+            goes_on = (shift.user_id, shift.start) in ends
+            ends.add((shift.user_id, shift.end))
+            if goes_on or shift.start < now - LATE:
                 continue
             note = notes.get(schedule.id)
             if shift.start > now:
-                told += _tell_ahead(schedule, shift)
+                told += _tell_ahead(schedule, shift, zones.get(shift.user_id, schedule.zone), now)
             elif note is not None and note.author_id != shift.user_id:
                 told += _tell_note(schedule, shift, note)
     return told
 
 
-def _tell_ahead(schedule: rules.Schedule, shift: rules.Shift) -> int:
-    when = absolute(shift.start, schedule.zone, now=clock.now(), seconds=False)
-    until = absolute(shift.end, schedule.zone, now=clock.now(), seconds=False)
+def _tell_ahead(schedule: rules.Schedule, shift: rules.Shift, zone: str, now: datetime) -> int:
+    when, until = (absolute(at, zone, now=now, seconds=False) for at in (shift.start, shift.end))
     with transaction.atomic():
         return notify(
             [shift.user_id],
             key=f"shift:{schedule.id}:{shift.user_id}:{shift.start.isoformat()}",
             title=f"Your shift in {schedule.name} begins {when}",
-            body=f"You are on call from {when} to {until} ({schedule.zone}).",
+            body=f"You are on call from {when} to {until} ({zone}).",
             path="/on-call/mine/",
         )
 

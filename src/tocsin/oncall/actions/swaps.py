@@ -88,7 +88,7 @@ def _problems(schedule: models.Schedule, user_id: int, start: datetime, end: dat
 def take(swap_id: int, *, actor: Actor) -> models.Swap:
     """Cover for whoever asked. Takes effect at once, or when a manager approves it where the schedule asks for one.
 
-    Raises Forbidden, NotFound, Conflict (it is over, it is one's own).
+    Raises Forbidden, NotFound, Conflict (it is over, it is one's own, its shift went to somebody else).
     """
     with transaction.atomic():
         row = _open(swap_id)
@@ -139,7 +139,10 @@ def offer(swap_id: int, start: datetime, end: datetime, *, actor: Actor, note: s
 
 
 def accept_offer(offer_id: int, *, actor: Actor) -> models.Swap:
-    """Accept a counter-offer to one's own request. Raises Forbidden, NotFound, Conflict."""
+    """Accept a counter-offer to one's own request.
+
+    Raises Forbidden, NotFound, Conflict (one of the two is not on call any more in what they would give away).
+    """
     with transaction.atomic():
         made = models.SwapOffer.objects.select_related("user").filter(pk=offer_id).first()
         if made is None:
@@ -245,6 +248,11 @@ def _make(row: models.Swap, actor: Actor) -> None:
         stretches.append((requester, taker or requester, row.return_from, row.return_to))
     for user, replaced, start, end in stretches:
         if end > now:
+            if user is None or _problems(row.schedule, replaced, max(start, now), end, now):
+                who = User.objects.get(pk=replaced).name
+                raise Conflict(
+                    f"{who} is not on call any more {_span(row, start, end)}; there is nothing to take over."
+                )
             # the system writes it: who takes part has agreed, whatever else they may do
             add_override(
                 row.schedule_id, user, max(start, now), end, f"swap {row.pk}", actor=SYSTEM, replaces_id=replaced

@@ -1,7 +1,7 @@
 """Covering for one another: asking, taking, offering in return, approving; and hand-off notes."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tocsin.oncall import queries
 from tocsin.oncall.actions import handoffs, swaps
 from tocsin.oncall.models import Swap, SwapOffer
+from tocsin.oncall.pages.forms import moment_of
 from tocsin.oncall.queries import exchange
 from tocsin.people import queries as people
 from tocsin.people.rules import Deed, may, require
@@ -88,8 +89,8 @@ def ask(request: Request, schedule_id: int) -> HttpResponse:
     """Ask to be covered for a stretch of one's own shifts."""
     row = queries.schedule(request.actor, schedule_id)
     local = now(request).astimezone(ZoneInfo(row.zone)).replace(tzinfo=None, second=0, microsecond=0)
-    start = _moment(request.GET.get("start", ""), row.zone) or local
-    end = _moment(request.GET.get("end", ""), row.zone) or local + timedelta(hours=1)
+    start = moment_of(request.GET.get("start", ""), row.zone) or local
+    end = moment_of(request.GET.get("end", ""), row.zone) or local + timedelta(hours=1)
     form = CoverForm(request.POST or None, initial={"start": max(start, local), "end": max(end, local)})
     others = [one for one in people.users(request.actor, active=True) if one.pk != request.user.pk]
     asked = form.fields["asked"]
@@ -119,14 +120,6 @@ def ask(request: Request, schedule_id: int) -> HttpResponse:
         {"title": f"Ask for cover in {row.name}", "form": form, "schedule": row, "cancel": "/on-call/mine/"},
         422 if form.errors else 200,
     )
-
-
-def _moment(text: str, zone: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found.astimezone(ZoneInfo(zone)).replace(tzinfo=None) if found.tzinfo else found
 
 
 @require_POST

@@ -51,8 +51,8 @@ class OverrideForm(forms.Form):
         self.fields["start"].help_text = self.fields["end"].help_text = f"Local time in {zone}."
 
 
-def _moment(text: str, zone: str) -> datetime | None:
-    """A moment of an address, as wall-clock time of the zone."""
+def moment_of(text: str, zone: str) -> datetime | None:
+    """A moment of an address, as wall-clock time of the zone; None where it is none."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -68,8 +68,8 @@ def override(request: Request, schedule_id: int) -> HttpResponse:
     require(request.actor, Deed.OVERRIDE, row.team_id)
     moment = now(request)
     local = moment.astimezone(ZoneInfo(row.zone)).replace(tzinfo=None, second=0, microsecond=0)
-    start = _moment(request.GET.get("start", ""), row.zone) or local
-    end = _moment(request.GET.get("end", ""), row.zone) or local + timedelta(hours=8)
+    start = moment_of(request.GET.get("start", ""), row.zone) or local
+    end = moment_of(request.GET.get("end", ""), row.zone) or local + timedelta(hours=8)
     members = list(people.users(request.actor, active=True))
     inside = {user.pk for user in members if row.team_id in {m.team_id for m in user.memberships.all()}}
     offered = sorted(members, key=lambda user: (user.pk != request.user.pk, user.pk not in inside, user.name))

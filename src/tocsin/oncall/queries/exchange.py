@@ -44,7 +44,6 @@ def notes(actor: Actor, schedule_id: int, most: int = 10) -> list[models.Handoff
 
 def unread_notes() -> dict[int, models.HandoffNote]:
     """The latest note of each schedule that nobody has opened yet, by schedule."""
-    found: dict[int, models.HandoffNote] = {}
-    for row in models.HandoffNote.objects.select_related("author", "schedule").order_by("schedule_id", "-id"):
-        found.setdefault(row.schedule_id, row)
-    return {key: row for key, row in found.items() if row.opened_at is None}
+    rows = models.HandoffNote.objects.select_related("author", "schedule")
+    latest = rows.order_by("schedule_id", "-id").distinct("schedule_id")
+    return {row.schedule_id: row for row in latest if row.opened_at is None}

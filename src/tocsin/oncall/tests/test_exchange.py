@@ -116,6 +116,23 @@ def test_a_counter_offer_swaps_both_ways(schedule: Schedule, people: dict[str, U
     assert on(schedule, begin + 5 * HOUR) == ["Ben"]
 
 
+def test_nobody_takes_over_what_somebody_else_has_by_now(schedule: Schedule, people: dict[str, User]) -> None:
+    now = clock.now()
+    ada, ben, cleo = (people[name] for name in ("ada", "ben", "cleo"))
+    asked = swaps.ask_cover(schedule.pk, now + HOUR, now + 5 * HOUR, actor=of(ada))
+    begin = now + timedelta(days=1)
+    made = swaps.offer(asked.pk, begin, begin + 4 * HOUR, actor=of(ben))
+    actions.add_override(schedule.pk, cleo.pk, begin, begin + 6 * HOUR, "ill", actor=of(people["boss"]))
+    with pytest.raises(Conflict, match="Ben is not on call any more"):
+        swaps.accept_offer(made.pk, actor=of(ada))
+    assert on(schedule, now + 2 * HOUR) == ["Ada"]  # neither way
+    assert Swap.objects.get().state == "open"
+    actions.add_override(schedule.pk, cleo.pk, now, now + 6 * HOUR, "ill", actor=of(people["boss"]))
+    with pytest.raises(Conflict, match="Ada is not on call any more"):
+        swaps.take(asked.pk, actor=of(ben))
+    assert on(schedule, now + 2 * HOUR) == ["Cleo"]
+
+
 def test_where_a_manager_approves_nothing_changes_before(schedule: Schedule, people: dict[str, User]) -> None:
     Schedule.objects.update(swaps_approved=True)
     now = clock.now()
@@ -154,11 +171,13 @@ def test_a_request_is_withdrawn_or_expires(schedule: Schedule, people: dict[str,
 def test_a_reminder_comes_once_and_a_note_waits_for_whoever_is_next(
     schedule: Schedule, people: dict[str, User]
 ) -> None:
+    User.objects.filter(pk=people["ben"].pk).update(zone="Asia/Tokyo")
     clock.shift(10 * HOUR)  # Ben begins in eleven hours
     assert handoffs.remind() == 1
     assert handoffs.remind() == 0
     (title,) = told(people["ben"])
     assert title.startswith("Your shift in Primary begins ")
+    assert Notice.objects.get().body.endswith(" (Asia/Tokyo).")  # where Ben is, wherever the schedule is
     assert told(people["ada"]) == []
     note = handoffs.write_note(schedule.pk, "The queue is slow; do not restart it.", actor=of(people["ada"]))
     clock.shift(11 * HOUR + timedelta(minutes=5))
