@@ -23,6 +23,7 @@ from tocsin.web.shortcuts import Request, export, page, signed_in
 
 RANGES = ((1, "Day"), (7, "Week"), (14, "2 weeks"), (28, "4 weeks"), (84, "12 weeks"))
 SOON = timedelta(days=14)
+INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Line:
     on: queries.OnCall
     next_user: User | None
     next_at: datetime | None
+    meant: bool = False  # nobody is on call, and nobody needs to be
 
 
 def view_of(request: Request, days: int, zone: str) -> View:
@@ -111,7 +113,7 @@ def board(request: Request) -> HttpResponse:
             kind="final",
             note=row.team.name if row.team else "",
             href=f"/on-call/{row.pk}/",
-            gaps=True,
+            gaps=_gaps(loaded.get(row.pk), finals.get(row.pk, []), view),
         )
     ]
     mine = [
@@ -129,7 +131,7 @@ def board(request: Request) -> HttpResponse:
             "team": team,
             "now": moment,
             "mine": [(row, shift) for row, shift in mine if row][:6],
-            "gaps": sum(_open(line, loaded, moment) for line in lines),
+            "gaps": any(not line.on.shifts and not line.meant for line in lines),
             "uncovered": _uncovered(rows, moment),
             "may_override": may(request.actor, Deed.OVERRIDE),
             "may_configure": may(request.actor, Deed.CONFIGURE),
@@ -145,11 +147,8 @@ def _uncovered(rows: Sequence[Schedule], moment: datetime) -> list[queries.Uncov
     return queries.joined(one for one in found if one.schedule.id in shown)
 
 
-def _open(line: Line, loaded: dict[int, rules.Schedule], moment: datetime) -> bool:
-    """Whether nobody is on call now although somebody is needed."""
-    if line.on.shifts:
-        return False
-    return bool(rules.unexplained_gaps(loaded[line.schedule.pk], moment, moment + timedelta(minutes=1)))
+def _gaps(loaded: rules.Schedule | None, final: Iterable[rules.Shift], view: View) -> list[rules.Gap]:
+    return rules.gaps_of(loaded, final, view.start, view.end) if loaded else []
 
 
 def by_id(rows: Sequence[Schedule], key: int) -> Schedule | None:
@@ -177,6 +176,7 @@ def _lines(rows: Sequence[Schedule], loaded: dict[int, rules.Schedule], moment: 
             found[row.pk],
             users.get(following[row.pk].user_id) if row.pk in following else None,
             following[row.pk].start if row.pk in following else None,
+            not found[row.pk].shifts and bool(rules.meant_gaps(loaded[row.pk], moment, moment + INSTANT)),
         )
         for row in rows
         if row.pk in found
@@ -214,7 +214,8 @@ def schedule(request: Request, schedule_id: int) -> HttpResponse:
     ]
     if over:
         lanes += timeline.lanes(view, "Overrides", over, names, me, kind="override")
-    lanes += timeline.lanes(view, "Final", final, names, me, kind="final", note="who is paged", gaps=True)
+    gaps = rules.gaps_of(loaded, final, view.start, view.end)
+    lanes += timeline.lanes(view, "Final", final, names, me, kind="final", note="who is paged", gaps=gaps)
     lines = _lines([row], {row.pk: loaded}, moment)
     columns = [
         ("from", lambda shift: shift.start.isoformat()),
@@ -250,7 +251,7 @@ def schedule(request: Request, schedule_id: int) -> HttpResponse:
             "overrides": [one for one in overrides if one.ends_at > moment and not one.uid],
             "sources": queries.calendar_sources(row.pk),
             "gaps": rules.unexplained_gaps(loaded, max(view.start, moment), view.end) if view.end > moment else [],
-            "final": timeline.bars(view, final, names, me, gaps=True),
+            "final": timeline.bars(view, final, names, me, gaps=gaps),
             "links": True,
             "notes": exchange.notes(request.actor, row.pk, 3),
             "me": me,

@@ -156,7 +156,16 @@ def _preview(request: Request, drafted: rules.Schedule, effective: datetime | No
     names = {key: user.name for key, user in queries.people(shift.user_id for shift in final).items()}
     gaps = rules.unexplained_gaps(drafted, max(view.start, begin), view.end + timedelta(days=28))
     return {
-        "lanes": timeline.lanes(view, "Final", final, names, request.user.pk, kind="final", note="preview", gaps=True),
+        "lanes": timeline.lanes(
+            view,
+            "Final",
+            final,
+            names,
+            request.user.pk,
+            kind="final",
+            note="preview",
+            gaps=rules.gaps_of(drafted, final, view.start, view.end),
+        ),
         "view": view,
         "until": view.first + timedelta(days=view.days - 1),
         "ticks": timeline.ticks(view),

@@ -13,7 +13,7 @@ INITIALS = 2.5
 
 @dataclass(frozen=True)
 class Bar:
-    """``x`` and ``width`` in per cent. ``kind``: shift, override, gap, mine."""
+    """``x`` and ``width`` in per cent. ``kind``: shift, override, mine, gap, meant (a gap that is none)."""
 
     x: float
     width: float
@@ -29,7 +29,7 @@ class Bar:
         """As much of the name as fits."""
         if self.width >= NAME:
             return self.text
-        if self.width < INITIALS or self.kind == "gap":
+        if self.width < INITIALS or self.kind in ("gap", "meant"):
             return ""
         words = self.text.split()
         return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper() if words else ""
@@ -116,7 +116,7 @@ def lanes(
     kind: str = "layer",
     note: str = "",
     href: str = "",
-    gaps: bool = False,
+    gaps: Iterable[rules.Gap] = (),
 ) -> list[Lane]:
     """Shifts as one lane, or as more where several people are on call at once; gaps stand in the first."""
     rows: list[list[rules.Shift]] = []
@@ -126,23 +126,24 @@ def lanes(
             rows.append([shift])
         else:
             row.append(shift)
-    found = [Lane(name, bars(view, rows[0] if rows else [], names, me), kind, note, href)]
-    if gaps:
-        empty = [bar for bar in bars(view, shifts, names, me, gaps=True) if bar.kind == "gap"]
-        found = [Lane(name, sorted([*found[0].bars, *empty], key=lambda bar: bar.start), kind, note, href)]
-    return [*found, *(Lane("", bars(view, row, names, me), kind, "at the same time") for row in rows[1:])]
+    first = bars(view, rows[0] if rows else [], names, me, gaps=gaps)
+    return [
+        Lane(name, first, kind, note, href),
+        *(Lane("", bars(view, row, names, me), kind, "at the same time") for row in rows[1:]),
+    ]
 
 
 def bars(
-    view: View, shifts: Iterable[rules.Shift], names: dict[int, str], me: int | None = None, *, gaps: bool = False
+    view: View,
+    shifts: Iterable[rules.Shift],
+    names: dict[int, str],
+    me: int | None = None,
+    *,
+    gaps: Iterable[rules.Gap] = (),
 ) -> list[Bar]:
-    """Shifts as bars; with ``gaps`` also what lies between them."""
-    found = []
-    at = view.start
+    """Shifts and gaps as bars, in order."""
+    found = [_gap(view, gap) for gap in gaps]
     for shift in shifts:
-        if gaps and shift.start > at:
-            found.append(_gap(view, at, shift.start))
-        at = max(at, shift.end)
         name = names.get(shift.user_id, "somebody who left") if shift.user_id else "Nobody"
         kind = "override" if shift.override else "shift"
         by = "by override" if shift.override else f"layer {shift.layer.name}" if shift.layer else ""
@@ -155,13 +156,13 @@ def bars(
         found.append(
             _bar(view, shift.start, shift.end, f"{kind} mine" if shift.user_id == me else kind, name, by, shift.user_id)
         )
-    if gaps and at < view.end:
-        found.append(_gap(view, at, view.end))
-    return found
+    return sorted(found, key=lambda bar: bar.start)
 
 
-def _gap(view: View, start: datetime, end: datetime) -> Bar:
-    return _bar(view, start, end, "gap", "Nobody", "nobody is on call", None)
+def _gap(view: View, gap: rules.Gap) -> Bar:
+    if gap.meant:
+        return _bar(view, gap.start, gap.end, "meant", "Nobody needed", "nobody is meant to be on call", None)
+    return _bar(view, gap.start, gap.end, "gap", "Nobody", "nobody is on call", None)
 
 
 def _bar(view: View, start: datetime, end: datetime, kind: str, name: str, by: str, user_id: int | None) -> Bar:

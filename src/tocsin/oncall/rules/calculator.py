@@ -29,7 +29,7 @@ from functools import reduce
 from itertools import groupby, pairwise
 
 from tocsin.oncall.rules import spans, turns, wallclock
-from tocsin.oncall.rules.shapes import HORIZON, Layer, Override, Schedule, Shift
+from tocsin.oncall.rules.shapes import HORIZON, Gap, Layer, Override, Schedule, Shift
 from tocsin.oncall.rules.wallclock import Span, from_us, to_us
 
 _Stretch = tuple[int, int, int, int]
@@ -291,6 +291,18 @@ def unexplained_gaps(schedule: Schedule, start: datetime, end: datetime) -> list
     low, high = to_us(start), to_us(end)
     found = _gaps(_final(schedule, _by_precedence(schedule), low, high), low, high) if low < high else []
     return [(from_us(begin), from_us(stop)) for begin, stop in spans.without(found, meant_gaps(schedule, start, end))]
+
+
+def gaps_of(schedule: Schedule, shifts: Iterable[Shift], start: datetime, end: datetime) -> list[Gap]:
+    """What final ``shifts`` of a schedule leave open from ``start`` to ``end``, told apart by whether it is meant."""
+    low, high = to_us(start), to_us(end)
+    found = _gaps(((to_us(one.start), to_us(one.end), 0, 0) for one in shifts), low, high)
+    meant = meant_gaps(schedule, start, end)
+    parts = [
+        *((*span, False) for span in spans.without(found, meant)),
+        *((*span, True) for span in spans.both(found, meant)),
+    ]
+    return [Gap(from_us(begin), from_us(stop), intended) for begin, stop, intended in sorted(parts)]
 
 
 def next_change(schedule: Schedule, after: datetime) -> datetime | None:

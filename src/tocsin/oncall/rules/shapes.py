@@ -117,6 +117,14 @@ class Schedule:
     uncovered: tuple[Restriction, ...] = ()
 
 
+class Gap(NamedTuple):
+    """A stretch in which nobody is on call; ``meant``: nobody needs to be."""
+
+    start: datetime
+    end: datetime
+    meant: bool
+
+
 class Shift(NamedTuple):
     """One person's stretch, and what put them there: a layer or an override."""
 

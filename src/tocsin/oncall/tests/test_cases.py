@@ -321,6 +321,11 @@ def test_gaps_that_are_meant_are_not_reported() -> None:
     monday = (start, at("2026-01-05T08:00+01:00"))
     assert rules.unexplained_gaps(schedule, start, end) == [monday, *early]
     assert len(rules.gaps(schedule, start, end)) == 7  # five before work, one by override, one until the end
+    told = rules.gaps_of(schedule, rules.final_schedule(schedule, start, end), start, end)
+    assert [(gap.start, gap.end) for gap in told if not gap.meant] == [monday, *early]
+    assert sum((gap.end - gap.start for gap in told), timedelta()) == sum(
+        (stop - begin for begin, stop in rules.gaps(schedule, start, end)), timedelta()
+    )
 
 
 def test_a_shadow_is_told_and_is_not_on_call() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.browser import world
 from tocsin.oncall import actions, queries
 from tocsin.oncall.models import LayerMember, Override, Schedule
 from tocsin.oncall.pages.timeline import View, bars, ticks
-from tocsin.oncall.rules import HandoffSpec, Layer, LayerSpec, RestrictionSpec, ScheduleSpec, final_schedule
+from tocsin.oncall.rules import HandoffSpec, Layer, LayerSpec, RestrictionSpec, ScheduleSpec, final_schedule, gaps_of
 from tocsin.oncall.rules import Schedule as Loaded
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
@@ -65,9 +66,31 @@ def test_days_over_a_clock_change_lie_side_by_side() -> None:
     assert days[0] == 0
     assert days[2] - days[1] > days[1] - days[0]
     loaded = Loaded(1, "s", "Europe/Berlin", (Layer(1, "l", 1, "day", 1, view.start, ((7,), (8,))),))
-    drawn = bars(view, final_schedule(loaded, view.start, view.end), {7: "Ada Lovelace", 8: "Bo"}, gaps=True)
+    final = final_schedule(loaded, view.start, view.end)
+    assert gaps_of(loaded, final, view.start, view.end) == []
+    drawn = bars(view, final, {7: "Ada Lovelace", 8: "Bo"})
     assert sum(bar.width for bar in drawn) == pytest.approx(100, abs=0.01)
     assert [bar.kind for bar in drawn] == ["shift"] * 3
+
+
+def test_a_gap_that_is_meant_is_drawn_as_none(dana: Client, made: dict[str, Any]) -> None:
+    """A rota of office hours: it says when nobody is needed, and when nobody is there."""
+    today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    other_hours = RestrictionSpec(start=f"{clock.now() + timedelta(hours=1):%H}:00", end=f"{clock.now():%H}:00")
+    key = None
+    for uncovered, wanted in (([other_hours], False), ([RestrictionSpec()], True)):
+        spec = ScheduleSpec("Desk", team="shop", zone="UTC", layers=[], uncovered=uncovered)
+        key = actions.save_schedule(spec, id=key, actor=SYSTEM).pk
+        loaded = queries.load([key], today, today + timedelta(days=2))[key]
+        found = gaps_of(loaded, [], today, today + timedelta(days=2))
+        assert (found[0].start, found[-1].end) == (today, today + timedelta(days=2))
+        assert all(one.end == two.start for one, two in pairwise(found))
+        assert {gap.meant for gap in found} == ({True} if wanted else {True, False})
+        page = dana.get(f"/on-call/{key}/").content.decode()
+        assert ("Nobody needs to be on call now" in page) is wanted
+        assert ("Nobody is on call now" in page) is not wanted
+        assert 'class="tl-bar meant"' in page
+        assert ("Nobody needed</span>" in dana.get("/on-call/").content.decode()) is wanted
 
 
 def test_override_is_added_and_taken_back(ines: Client, made: dict[str, Any]) -> None:
