@@ -176,9 +176,23 @@ def _once(stretches: Sequence[_Stretch]) -> list[_Stretch]:
         own.sort(key=lambda stretch: (stretch[3], stretch[0]))
         free: list[Span] = [(-wallclock.EVER, wallclock.EVER)]
         for source, same in groupby(own, key=lambda stretch: stretch[3]):
-            taken, free = _within([(start, stop, (user,)) for start, stop, _, _ in same], free)
+            taken, free = _within(_apart(same), free)
             found += [(start, stop, user, source) for start, stop, _ in taken]
     found.sort()
+    return found
+
+
+def _apart(same: Iterable[_Stretch]) -> list[turns.Turn]:
+    """Stretches of one person by one source, sorted, made disjoint.
+
+    An override that stands in for somebody who is there by a layer and by an override takes over both.
+    """
+    found: list[turns.Turn] = []
+    over = -wallclock.EVER
+    for start, stop, user, _ in same:
+        if stop > over:
+            found.append((max(start, over), stop, (user,)))
+            over = stop
     return found
 
 

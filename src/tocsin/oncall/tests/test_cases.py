@@ -178,6 +178,14 @@ TAKEN_OFF = rota(
 SHADOWED = rota("UTC", WEEK, overrides=(put(B, "2026-01-06T08:00", "2026-01-06T12:00", "shadow"),))
 VOID = rota("UTC", WEEK, overrides=(put(B, "2026-01-06T08:00", "2026-01-06T12:00"),), left={B: at("2026-01-06T10:00")})
 BESIDE_SELF = rota("UTC", WEEK, overrides=(put(A, "2026-01-06T08:00", "2026-01-06T12:00", "beside"),))
+TWICE_REPLACED = rota(
+    "UTC",
+    WEEK,
+    overrides=(
+        put(A, "2026-01-06T08:00", "2026-01-06T12:00", "beside"),
+        put(B, "2026-01-06T10:00", "2026-01-06T14:00", replaces=A),
+    ),
+)
 BESIDE_NOBODY = rota("UTC", overrides=(put(A, "2026-01-06T08:00", "2026-01-06T12:00", "beside"),))
 
 
@@ -296,6 +304,9 @@ BESIDE_NOBODY = rota("UTC", overrides=(put(A, "2026-01-06T08:00", "2026-01-06T12
         (VOID, "2026-01-06T09:59", "B"),
         (VOID, "2026-01-06T10:00", "A"),
         (BESIDE_SELF, "2026-01-06T09:00", "A"),
+        (TWICE_REPLACED, "2026-01-06T09:00", "A"),
+        (TWICE_REPLACED, "2026-01-06T11:00", "B"),
+        (TWICE_REPLACED, "2026-01-06T13:00", "B"),
         (BESIDE_NOBODY, "2026-01-06T09:00", "A"),
         (BESIDE_NOBODY, "2026-01-06T12:00", "-"),
     ],
