@@ -25,6 +25,29 @@ class Notice(models.Model):
         indexes = [models.Index(fields=["created_at"])]
 
 
+class Webhook(models.Model):
+    """An address outside that policies call beside people: signed HTTP requests, see the channel ``webhook``.
+
+    Deliveries to it name it in their keys (``rules.webhook_key``). ``url`` may hold a credential; ``secret`` and
+    ``authorization`` are encrypted.
+    """
+
+    name = models.CharField(max_length=120, unique=True)
+    slug = models.SlugField(max_length=120, unique=True)
+    team = models.ForeignKey("people.Team", null=True, blank=True, on_delete=models.SET_NULL, related_name="webhooks")
+    url = models.CharField(max_length=1000)
+    secret = models.TextField(blank=True, help_text="signs every body; encrypted, see platform.secrets")
+    authorization = models.TextField(blank=True, help_text="value of the Authorization header; encrypted")
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        db_table = "delivery_webhook"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Delivery(models.Model):
     """A message to one contact method, or to a bare address.
 

@@ -12,7 +12,7 @@ from django.db.models import Count, F, Min, Prefetch, Q, QuerySet
 
 from tocsin.delivery import rules
 from tocsin.delivery.contract import Channel, IncidentFacts, Link, Message, Method
-from tocsin.delivery.models import WAITING, Attempt, Delivery, PocketMessage
+from tocsin.delivery.models import WAITING, Attempt, Delivery, PocketMessage, Webhook
 from tocsin.delivery.rules import Claimed
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform import clock, plugins, prepared, secrets
@@ -80,7 +80,7 @@ LEFT JOIN people_user u ON u.id = i.acknowledged_by_id WHERE i.id = ANY(%s)
 """
 _PAGES = """
 SELECT p.id, p.incident_id, p.generation, p.user_id, u.name, CASE WHEN p.id = ANY(%s) THEN p.reason END
-FROM escalation_page p JOIN people_user u ON u.id = p.user_id
+FROM escalation_page p LEFT JOIN people_user u ON u.id = p.user_id
 JOIN incidents_incident i ON i.id = p.incident_id AND i.generation = p.generation
 WHERE p.incident_id = ANY(%s) ORDER BY p.id
 """
@@ -116,7 +116,8 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
         for page, incident_id, generation, user, name, reason in prepared.fetch(
             _PAGES, [page_ids, incident_ids], few=few
         ):
-            names.setdefault((incident_id, generation), {})[user] = name
+            if user is not None:
+                names.setdefault((incident_id, generation), {})[user] = name
             if reason is not None:
                 why[page] = reason
     if user_ids:
@@ -125,6 +126,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
             users[user] = (name, active, zone)
             if method_id is not None:
                 methods[method_id] = (user, secret, _json(config), label, disabled, disabled_reason)
+    hooks = _webhooks({hook for item in deliveries if (hook := rules.webhook_id(item.key))})
     result = []
     for item in deliveries:
         name, active, zone = users.get(item.user_id or 0, ("", True, "UTC"))
@@ -141,6 +143,8 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
                 problem = f"the contact method is disabled: {found[5]}"
         elif item.user_id:
             problem = "the contact method was removed"
+        elif hook := rules.webhook_id(item.key):
+            name, method, problem = hooks.get(hook, ("", method, "the webhook was removed"))
         if not active:
             problem = "the person's account is disabled"
         incident = incidents.get(item.incident_id or 0)
@@ -153,6 +157,20 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
         others = tuple(other for user, other in everyone.items() if user != item.user_id)
         result.append(Prepared(item, method, name, incident, why.get(item.page_id or 0), others, problem, zone, notice))
     return result
+
+
+def _webhooks(ids: set[int]) -> dict[int, tuple[str, Method, str]]:
+    """Webhooks by id: name, where the message goes, and why it cannot."""
+    found = {}
+    for row in Webhook.objects.filter(pk__in=ids) if ids else ():
+        problem = "" if row.enabled else "the webhook is switched off"
+        try:
+            secret = _clear(row.secret) if row.secret else ""
+            config = {"authorization": _clear(row.authorization)} if row.authorization else {}
+        except secrets.SecretUnreadable:
+            secret, config, problem = "", {}, "its secret was stored under another TOCSIN_SECRET_KEY"
+        found[row.pk] = (row.name, Method(row.url, secret, config, row.name), problem)
+    return found
 
 
 def _json(value: object) -> Any:

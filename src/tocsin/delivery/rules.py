@@ -289,6 +289,36 @@ def notice_message(
     )
 
 
+WEBHOOK = "webhook"
+
+
+@dataclass
+class WebhookSpec:
+    """A webhook that policies call, as people write it. ``team`` is a slug or empty; ``slug`` empty: of the name.
+
+    ``secret`` and ``authorization`` go in and never come out; None: leave what is stored.
+    """
+
+    name: str
+    url: str
+    slug: str = ""
+    team: str = ""
+    secret: str | None = None
+    authorization: str | None = None
+    enabled: bool = True
+
+
+def webhook_key(page_id: int, webhook_id: int, extra: str = "") -> str:
+    """The idempotency key of a delivery to a webhook; it names the webhook."""
+    return f"webhook:{webhook_id}:{page_id}{extra}"
+
+
+def webhook_id(key: str) -> int | None:
+    """Which webhook a delivery's key names."""
+    parts = key.split(":")
+    return int(parts[1]) if len(parts) > 2 and parts[0] == WEBHOOK and parts[1].isdecimal() else None
+
+
 def notice_id(key: str) -> int | None:
     """Which notice a delivery's key names."""
     parts = key.split(":")

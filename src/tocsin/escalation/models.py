@@ -21,11 +21,13 @@ class Policy(models.Model):
         null=True, blank=True, help_text="an acknowledged incident pages again after this; empty: never"
     )
     # [{"kind": "user" | "schedule" | "team", "id": 1}, {"kind": "owner"},
-    #  {"kind": "manager", "of": "user" | "schedule" | "team", "id": 1}]
+    #  {"kind": "manager", "of": "user" | "schedule" | "team", "id": 1}]; in steps {"kind": "webhook", "id": 1} too
     # paged when a step finds nobody and when nobody answered
     fallback = models.JSONField(default=list, blank=True)
     # targets too: told quietly of incidents of these priorities
     executives = models.JSONField(default=list, db_default=Value([], models.JSONField()), blank=True)
+    # [{"name": "L2", "when": "a condition"}]: when an incident may enter the tiers that steps name
+    tiers = models.JSONField(default=list, db_default=Value([], models.JSONField()), blank=True)
     executive_priorities = models.JSONField(default=major, db_default=Value(["P1"], models.JSONField()), blank=True)
     version = models.IntegerField(default=1)
 
@@ -53,6 +55,9 @@ class PolicyStep(models.Model):
     rotate = models.BooleanField(
         default=False, db_default=False, help_text="one of the people it finds, in turn from incident to incident"
     )
+    acks = models.SmallIntegerField(
+        default=1, db_default=1, help_text="how many people have to acknowledge; 0: all that it finds"
+    )
 
     class Meta:
         db_table = "escalation_policy_step"
@@ -60,6 +65,7 @@ class PolicyStep(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["policy", "position"], name="policy_step_position"),
             models.CheckConstraint(condition=Q(wait_s__gte=0), name="policy_step_wait"),
+            models.CheckConstraint(condition=Q(acks__gte=0), name="policy_step_acks"),
         ]
 
 

@@ -14,6 +14,7 @@ from dateutil.relativedelta import relativedelta
 from tocsin.catalogue.models import Service
 from tocsin.escalation import queries
 from tocsin.escalation.rules import Facts, PolicySnapshot, ServiceFacts, Urgency, notifications, page_urgency
+from tocsin.escalation.rules.facts import asks_untold
 from tocsin.escalation.rules.holding import Case
 from tocsin.escalation.rules.proving import Away, Gap, Prover, World
 from tocsin.oncall import queries as oncall
@@ -44,9 +45,10 @@ class CounterExample:
     def key(self) -> str:
         """Names the step that has the gap, from proof to proof."""
         gap = self.gap
+        step = f"{gap.step}:few" if gap.acks != 1 else f"{gap.step}"
         if self.apart:
-            return f"{gap.policy_id}:{'-'.join(map(str, self.service_ids))}:{''.join(self.priorities)}:{gap.step}"[:200]
-        return f"{gap.policy_id or '-'.join(map(str, self.service_ids))}:{gap.urgency}:{gap.step}"[:200]
+            return f"{gap.policy_id}:{'-'.join(map(str, self.service_ids))}:{''.join(self.priorities)}:{step}"[:200]
+        return f"{gap.policy_id or '-'.join(map(str, self.service_ids))}:{gap.urgency}:{step}"[:200]
 
     @property
     def sentence(self) -> str:
@@ -147,17 +149,17 @@ def prove(
 
 def conditional(policy: PolicySnapshot) -> bool:
     """Whether it depends on more than the urgency whom a policy pages."""
-    return any(step.when for step in policy.steps)
+    return any(step.conditions for step in policy.steps)
 
 
 def _cases(policy: PolicySnapshot, service: ServiceFacts, priority: str) -> list[Case]:
     """The kinds of incidents of a priority that the policy's conditions tell apart; drills are not proven."""
-    asked = " ".join(step.when for step in policy.steps)
+    asked = " ".join(one for step in policy.steps for one in step.conditions)
     severities = SEVERITIES if "severity" in asked else SEVERITIES[:1]
     return [
         Case(Facts(0, priority, severity, service, queries.condition), untold)
         for severity in severities
-        for untold in ((True, False) if "title" in asked else (True,))
+        for untold in ((True, False) if asks_untold(asked) else (True,))
     ]
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from tocsin.catalogue.models import Service
 from tocsin.escalation import queries
 from tocsin.escalation.rules import (
+    Answers,
     Facts,
     NotifyRule,
     PageReason,
@@ -65,6 +66,7 @@ class Like:
     """What the imagined incident is like, as far as conditions and turns ask.
 
     ``incident_id`` is its number, which decides who has the turn. ``service_id``: on whose clock a policy is tried.
+    ``reasons``: of escalations by hand, as codes.
     """
 
     severity: str = "critical"
@@ -72,6 +74,7 @@ class Like:
     drill: bool = False
     incident_id: int = 0
     service_id: int | None = None
+    reasons: tuple[str, ...] = ()
 
 
 Reply = Callable[[int, datetime], Answer | None]
@@ -91,7 +94,9 @@ class SimulatedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedPage:
-    """A page that would be written. ``user_id`` None: a gap. ``step`` and ``loop`` from 1, as in ``reason``.
+    """A page that would be written. ``user_id`` None: a gap, or a webhook that would be called.
+
+    ``step`` and ``loop`` from 1, as in ``reason``.
 
     ``urgency``: by which of the person's notification rules.
 
@@ -108,6 +113,11 @@ class SimulatedPage:
     deliveries: tuple[SimulatedDelivery, ...] = ()
     notes: tuple[str, ...] = ()
     urgency: Urgency = "high"
+
+    @property
+    def gap(self) -> bool:
+        """Whether there would be nobody to page."""
+        return self.reason.kind == "gap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +150,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that is no page: an answer (then ``user_id`` gave it), a time-out, the end of the run."""
+    """Something that is no page: an answer (then ``user_id`` gave it), a time-out, the end of the run.
+
+    ``partly``: an acknowledgement, but more people have to.
+    """
 
     at: datetime
     text: str
     user_id: int | None = None
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +182,7 @@ class Simulation:
     @property
     def gaps(self) -> list[SimulatedPage]:
         """The moments at which there would be nobody to page."""
-        return [page for page in self.pages if page.user_id is None]
+        return [page for page in self.pages if page.gap]
 
     @property
     def lines(self) -> list[Line]:
@@ -178,7 +192,7 @@ class Simulation:
             why = " ".join((page.reason.text, *(f"{note[:1].upper()}{note[1:]}." for note in page.notes)))
             line = Line(page.at, page.user_id, page.user, "", "", page.step, page.loop, page.reason.kind, why)
             found += [replace(line, at=d.at, channel=d.channel, label=d.label) for d in page.deliveries]
-            if page.user_id is None or not page.deliveries:
+            if not page.deliveries:
                 found.append(line)
         return sorted(found, key=lambda line: line.at)
 
@@ -214,6 +228,7 @@ class _Page:
     planned: list[PlannedDelivery]
     notes: tuple[str, ...]
     urgency: Urgency
+    quiet_from: datetime | None = None  # when the person answered, and others still had to
 
 
 def rehearse(
@@ -244,6 +259,7 @@ def rehearse(
     state: Literal["triggered", "acknowledged", "snoozed", "resolved"] = "triggered"
     due: tuple[datetime, RunState] | None = (at, RunState())
     generation, paged, outcome, at_once = 1, 0, "", False
+    acked, needed = frozenset[int](), 1
 
     while len(pages) < MAX_PAGES:
         if coming and not at_once and (due is None or coming[0][0] <= due[0]):
@@ -253,10 +269,21 @@ def rehearse(
             if state == "resolved" or (state == "acknowledged" and answer.verb == "acknowledge"):
                 continue
             name = (names or {}).get(who, f"user {who}")
+            # what was due at the moment of a step went out with the step; an answer at that moment came after it
+            came = moment if pages[-1].at < moment else moment + timedelta(microseconds=1)
+            if state == "triggered" and answer.verb == "acknowledge" and who not in acked and len(acked) + 1 < needed:
+                acked |= {who}
+                for sent in pages:
+                    if sent.user_id == who and sent.generation == generation:
+                        sent.quiet_from = came
+                outcome = f"{name} acknowledged it, {len(acked)} of {needed}"
+                happenings.append(Happening(moment, outcome, who, partly=True))
+                continue
+            if answer.verb == "acknowledge" and who in acked:
+                continue
             if state == "triggered":
-                # what was due at the moment of a step went out with the step; an answer at that moment came after it
-                ended[generation] = moment if pages[-1].at < moment else moment + timedelta(microseconds=1)
-            generation += 1
+                ended[generation] = came
+            generation, acked, needed = generation + 1, frozenset(), 1
             due, state, outcome = _answered(snapshot, answer, moment, name)
             happenings.append(Happening(moment, outcome, who))
             continue
@@ -267,7 +294,8 @@ def rehearse(
             text = "the snooze ended" if state == "snoozed" else "the acknowledgement timed out"
             happenings.append(Happening(moment, f"{text}; the policy begins anew"))
             state, generation = "triggered", generation + 1
-        decided, reached = plan(snapshot, step, resolve, moment, facts), 0
+        decided, reached = plan(snapshot, step, resolve, moment, facts, Answers(acked, needed)), 0
+        needed = max(needed, decided.acks)
         if decided.skipped:
             happenings.append(Happening(moment, decided.note))
         for page in decided.pages:
@@ -296,7 +324,9 @@ def rehearse(
         urgency=urgency,
         at=at,
         until=until,
-        pages=tuple(_simulated(page, ended.get(page.generation), until, names or {}) for page in pages),
+        pages=tuple(
+            _simulated(page, page.quiet_from or ended.get(page.generation), until, names or {}) for page in pages
+        ),
         happenings=tuple(happenings),
         outcome=outcome,
         next_at=due[0] if due else None,
@@ -328,6 +358,9 @@ def _simulated(page: _Page, ended: datetime | None, until: datetime, names: Mapp
         if moment < until and not stopped:
             deliveries.append(SimulatedDelivery(moment, one.channel, one.label, one.contact_method_id, one.position))
     user = "" if page.user_id is None else names.get(page.user_id, f"user {page.user_id}")
+    if page.reason.kind == "webhook" and page.reason.target is not None:
+        user = page.reason.target.words()
+        deliveries = [SimulatedDelivery(page.at, "webhook", page.reason.target.name, 0, 0)]
     return SimulatedPage(
         at=page.at,
         user_id=page.user_id,
@@ -381,7 +414,10 @@ def simulate(
     else:
         name, snapshot = _policy_of(service)
     known_service = queries.service_facts([of])[of] if of is not None else ServiceFacts()
-    facts = Facts(like.incident_id, priority, like.severity, known_service, queries.condition, like.title, like.drill)
+    facts = Facts(
+        like.incident_id, priority, like.severity, known_service, queries.condition, like.title, like.drill, at,
+        like.reasons,
+    )  # fmt: skip
     resolve = queries.resolver_for([snapshot], at, until)
     known: dict[int, list[NotifyRule]] = {}
 

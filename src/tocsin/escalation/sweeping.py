@@ -217,7 +217,7 @@ def run(
     while at < until:
         count += 1
         # whose turn it is goes by the incident's number, so each has one of its own
-        asked = replace(facts, incident_id=count) if facts and snapshot.asks else None
+        asked = replace(facts, incident_id=count, opened_at=at) if facts and snapshot.asks else None
         found = rehearse(
             snapshot, resolve, lambda user: rules.get(user, ()), urgency, at, lasts_s, reply=reply, facts=asked
         )
@@ -232,7 +232,7 @@ def run(
             if answered is not None and page.at > answered[0]:
                 break  # the acknowledgement may time out later; the sweep asks about the first answer
             if page.user_id is None:
-                gaps += 1
+                gaps += page.gap
                 continue
             if not page.deliveries:
                 continue
@@ -269,9 +269,9 @@ def run(
 
 
 def _answered(found: Simulation) -> tuple[datetime, int] | None:
-    """When the first acknowledgement came, and whose it was."""
+    """When it was acknowledged, by as many as have to, and by whom last."""
     for one in found.happenings:
-        if one.user_id is not None:
+        if one.user_id is not None and not one.partly:
             return one.at, one.user_id
     return None
 

@@ -27,6 +27,9 @@ class Incident(models.Model):
     priority_reason = models.CharField(max_length=500, blank=True, help_text="why it differs from the matrix")
     severity = models.CharField(max_length=10, default="critical", help_text="worst severity of its open alerts")
     generation = models.IntegerField(default=1)
+    acks_needed = models.SmallIntegerField(
+        default=1, db_default=1, help_text="how many people have to acknowledge in this generation"
+    )
     version = models.IntegerField(default=1)
     seq = models.IntegerField(default=0)
     head = models.CharField(max_length=64, blank=True)
@@ -82,6 +85,25 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return f"INC-{self.id} {self.title}"
+
+
+class Acknowledgement(models.Model):
+    """Somebody acknowledged an incident of which several people have to; counts for that generation only."""
+
+    id = models.BigAutoField(primary_key=True)
+    incident = models.ForeignKey(
+        Incident, on_delete=models.CASCADE, related_name="acknowledgements", db_index=False, db_constraint=False
+    )
+    generation = models.IntegerField()
+    user = models.ForeignKey("people.User", on_delete=models.CASCADE, related_name="+", db_index=False)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "incidents_acknowledgement"
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["incident", "generation", "user"], name="acknowledgement_once"),
+        ]
 
 
 class TimelineEntry(models.Model):

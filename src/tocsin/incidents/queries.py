@@ -1,12 +1,12 @@
 """What others may read of incidents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
 
 from tocsin.incidents import rules
-from tocsin.incidents.models import Incident, TimelineEntry
+from tocsin.incidents.models import Acknowledgement, Incident, TimelineEntry
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Invalid, NotFound
@@ -95,6 +95,32 @@ def timeline(
     require(actor, Deed.READ)
     rows = TimelineEntry.objects.filter(incident_id=incident_id, seq__gt=after_seq).order_by("seq")
     return rows.filter(kind__in=kinds) if kinds else rows
+
+
+def acknowledgers(of: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+    """Who has acknowledged incidents (id, generation) of which several people have to; ids in their order."""
+    generations = dict(of)
+    found: dict[int, list[int]] = {}
+    rows = Acknowledgement.objects.filter(incident_id__in=generations).order_by("id")
+    for incident_id, generation, user_id in rows.values_list("incident_id", "generation", "user_id"):
+        if generation == generations[incident_id]:
+            found.setdefault(incident_id, []).append(user_id)
+    return found
+
+
+def reasons(incident_id: int, kinds: Sequence[str]) -> tuple[str, ...]:
+    """The reasons, as codes, that entries of these kinds give on an incident's timeline; each once, in order."""
+    rows = TimelineEntry.objects.filter(incident_id=incident_id, kind__in=kinds).order_by("seq")
+    codes = (str(data.get("reason_code") or "") for data in rows.values_list("data", flat=True))
+    return tuple(dict.fromkeys(code for code in codes if code))
+
+
+def acknowledgements(actor: Actor, incident: Incident) -> list[Acknowledgement]:
+    """The acknowledgements that count now, or that ended the paging, where several people had to; in their order."""
+    require(actor, Deed.READ)
+    generation = incident.generation if incident.state == "triggered" else incident.generation - 1
+    rows = Acknowledgement.objects.filter(incident_id=incident.pk, generation=generation)
+    return list(rows.select_related("user").order_by("id"))
 
 
 def verify_timeline(incident_id: int) -> list[str]:

@@ -4,7 +4,7 @@ Pure: plain values in, plain values out.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -41,6 +41,14 @@ class IncidentsAcknowledged:
     """Somebody answers for these incidents; nobody else is to be woken for them."""
 
     ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentsPartlyAcknowledged:
+    """A person acknowledged these incidents, and more people have to; that person is not to be asked again."""
+
+    ids: tuple[int, ...]
+    user_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,7 @@ class State:
     updated_at: datetime
     priority_reason: str = ""
     generation: int = 1
+    acks_needed: int = 1
     version: int = 0
     seq: int = 0
     head: str = ""
@@ -179,14 +188,44 @@ class Skip:
     why: str
 
 
-def acknowledge(incident: State, now: datetime, user_id: int | None) -> Skip | None:
-    """A person, or the source, answers for the incident: older pages stop."""
+@dataclass(frozen=True, slots=True)
+class Partly:
+    """An acknowledgement that counts, but more people have to acknowledge: ``given`` of ``needed``."""
+
+    given: int
+    needed: int
+
+    @property
+    def words(self) -> str:
+        more = self.needed - self.given
+        return f"{self.given} of {self.needed} acknowledgements; {more} more {'is' if more == 1 else 'are'} needed"
+
+
+def renew(incident: State) -> None:
+    """Who must know has changed: pages of older generations stop, and acknowledgements are counted anew."""
+    incident.generation += 1
+    incident.acks_needed = 1
+
+
+def acknowledge(
+    incident: State, now: datetime, user_id: int | None, given: Collection[int] = ()
+) -> Skip | Partly | None:
+    """A person, or the source, answers for the incident: older pages stop.
+
+    ``given``: who has acknowledged in this generation already, where several people have to. The word of a source
+    counts for everybody.
+    """
     if incident.state not in ("triggered", "acknowledged", "mitigated"):
         return Skip(f"it is already {incident.state}")
     if incident.state != "triggered" and incident.snoozed_until is None:
         return Skip(f"it is already {incident.state}")
+    if incident.state == "triggered" and user_id is not None:
+        if user_id in given:
+            return Skip(f"you have acknowledged it already: {Partly(len(given), incident.acks_needed).words}")
+        if len(given) + 1 < incident.acks_needed:
+            return Partly(len(given) + 1, incident.acks_needed)
     incident.state = "acknowledged"
-    incident.generation += 1
+    renew(incident)
     incident.acknowledged_by_id = user_id
     incident.acknowledged_at = incident.acknowledged_at or now
     incident.snoozed_until = None
@@ -198,7 +237,7 @@ def unacknowledge(incident: State) -> Skip | None:
     if incident.state not in ("acknowledged", "mitigated"):
         return Skip(f"it is {incident.state}, not acknowledged")
     incident.state = "triggered"
-    incident.generation += 1
+    renew(incident)
     incident.acknowledged_by_id = None
     incident.snoozed_until = None
     return None
@@ -212,7 +251,7 @@ def mitigate(incident: State, now: datetime, user_id: int | None) -> Skip | None
         incident.acknowledged_by_id = user_id
         incident.acknowledged_at = incident.acknowledged_at or now
     incident.state = "mitigated"
-    incident.generation += 1
+    renew(incident)
     incident.snoozed_until = None
     return None
 
@@ -222,7 +261,7 @@ def resolve(incident: State, now: datetime) -> Skip | None:
     if not incident.open:
         return Skip(f"it is already {incident.state}")
     incident.state = "resolved"
-    incident.generation += 1
+    renew(incident)
     incident.resolved_at = now
     incident.snoozed_until = None
     return None
@@ -243,7 +282,7 @@ def reopen(incident: State) -> Skip | None:
     if incident.merged_into_id:
         return Skip(f"it was merged into INC-{incident.merged_into_id}; reopen that one")
     incident.state = "triggered"
-    incident.generation += 1
+    renew(incident)
     incident.resolved_at = None
     incident.acknowledged_by_id = None
     return None
@@ -257,7 +296,7 @@ def snooze(incident: State, now: datetime, until: datetime, user_id: int | None)
         incident.acknowledged_by_id = user_id
         incident.acknowledged_at = incident.acknowledged_at or now
     incident.state = "acknowledged"
-    incident.generation += 1
+    renew(incident)
     incident.snoozed_until = until
     return None
 

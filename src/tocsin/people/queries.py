@@ -10,7 +10,7 @@ from tocsin.people.models import ApiToken, ContactMethod, Team, User
 from tocsin.people.rules import ContactMethodSpec, Deed, NotificationRuleSpec, TeamSpec, UserSpec, require
 from tocsin.platform import clock, secrets
 from tocsin.platform.actor import Actor
-from tocsin.platform.errors import NotFound
+from tocsin.platform.errors import Invalid, NotFound
 
 USED_EVERY = timedelta(minutes=1)
 
@@ -97,6 +97,17 @@ def team(actor: Actor, ref: int | str) -> Team:
     found = team_named(str(ref))
     if found is None:
         raise NotFound(f"There is no team called {ref}.", {"team": "the slug or name of a team"})
+    return found
+
+
+def owning_team(ref: str, refused: str) -> Team | None:
+    """The team that is to own something, as people wrote it; None where they wrote nothing.
+
+    Raises Invalid (``team``, with the sentence ``refused``) when there is no such team.
+    """
+    found = team_named(ref) if ref.strip() else None
+    if ref.strip() and found is None:
+        raise Invalid(refused, {"team": "the slug of a team, or empty"})
     return found
 
 

@@ -27,6 +27,11 @@ def acknowledged(event: incidents.IncidentsAcknowledged) -> None:
     runs.watch(event.ids)
 
 
+def partly_acknowledged(event: incidents.IncidentsPartlyAcknowledged) -> None:
+    """Whoever answered is left alone; the others are still paged."""
+    runs.quiet(event.ids, event.user_id)
+
+
 def snoozed(event: incidents.IncidentsSnoozed) -> None:
     """Nobody is woken until the moment given."""
     runs.stop(event.ids, "snoozed")
@@ -80,6 +85,7 @@ def pages_failed(event: PagesFailed) -> None:
 RECIPES: dict[type, Callable[[Any], None]] = {
     incidents.IncidentsOpened: opened,
     incidents.IncidentsAcknowledged: acknowledged,
+    incidents.IncidentsPartlyAcknowledged: partly_acknowledged,
     incidents.IncidentsSnoozed: snoozed,
     incidents.IncidentsReopened: reopened,
     incidents.IncidentsReassigned: reassigned,

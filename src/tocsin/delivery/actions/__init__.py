@@ -1,12 +1,13 @@
 """Every write of the outbox. Acting from a message, which escalates too, is in ``links``, above escalation."""
 
 from tocsin.delivery.actions.notices import notify, notify_resolved, send_test
-from tocsin.delivery.actions.outbox import LEASE_S, claim, drop_stale, enqueue, expire, settle
+from tocsin.delivery.actions.outbox import LEASE_S, claim, drop_of, drop_stale, enqueue, expire, settle
 from tocsin.delivery.actions.pocket import keep, mark_read
 
 __all__ = [
     "LEASE_S",
     "claim",
+    "drop_of",
     "drop_stale",
     "enqueue",
     "expire",

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from tocsin.delivery import rules
 from tocsin.delivery.actions.outbox import enqueue
-from tocsin.delivery.models import Notice
+from tocsin.delivery.models import Notice, Webhook
 from tocsin.delivery.queries import channels
 from tocsin.people.models import ContactMethod, NotificationRule
 from tocsin.people.rules import require_edit_person
@@ -34,10 +34,31 @@ RETURNING id
 """
 
 
+# the same for the webhooks that were called; which, their keys say
+_RESOLVED_CALLED = """
+INSERT INTO delivery_delivery
+  (key, kind, page_id, incident_id, generation, user_id, contact_method_id, channel, address, rule_position, rank,
+   state, attempts, next_at, provider_ref, reason, created_at)
+SELECT DISTINCT ON (d.incident_id, w.id)
+       'webhook:' || w.id || ':resolved:' || d.incident_id || ':' || i.generation, 'resolved', NULL::bigint,
+       d.incident_id, NULL::int, NULL::bigint, NULL::bigint, d.channel, w.name, 0, %s, 'pending', 0, tocsin_now(),
+       '', '', tocsin_now()
+FROM delivery_delivery d
+JOIN incidents_incident i ON i.id = d.incident_id
+JOIN delivery_webhook w ON d.key LIKE 'webhook:' || w.id || ':%%' AND w.enabled
+WHERE d.incident_id = ANY(%s) AND d.kind = 'page' AND d.contact_method_id IS NULL AND d.channel = 'webhook'
+  AND d.state IN ('accepted', 'delivered', 'sending')
+ORDER BY d.incident_id, w.id
+ON CONFLICT (key) DO NOTHING
+RETURNING id
+"""
+
+
 def notify_resolved(incident_ids: Iterable[int]) -> int:
     """Tell everybody who was handed a page of these incidents that they are over; returns how many messages that makes.
 
-    In the caller's transaction. Each contact method hears once per resolution, unless its ``resolved`` says no.
+    In the caller's transaction. Each contact method hears once per resolution, unless its ``resolved`` says no; the
+    webhooks that were called hear it too.
     """
     ids = list(incident_ids)
     if not ids:
@@ -46,6 +67,9 @@ def notify_resolved(incident_ids: Iterable[int]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_RESOLVED, [rules.RESOLVED_RANK, ids, default])
         count = len(cursor.fetchall())
+        if Webhook.objects.exists():
+            cursor.execute(_RESOLVED_CALLED, [rules.RESOLVED_RANK, ids])
+            count += len(cursor.fetchall())
     if count:
         events.wake("delivery")
     return count

@@ -83,6 +83,22 @@ def drop_stale(incident_ids: Iterable[int], reason: str) -> int:
     return len(rows)
 
 
+def drop_of(incident_ids: Iterable[int], user_id: int, reason: str) -> int:
+    """Drop the waiting pages of these incidents to one person, who has answered; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE delivery_delivery
+               SET state = 'dropped', next_at = NULL, ended_at = tocsin_now(), reason = left(%s, 500)
+               WHERE id IN (SELECT id FROM delivery_delivery WHERE incident_id = ANY(%s) AND user_id = %s
+                              AND state || '' = 'pending' AND kind = 'page' ORDER BY id FOR UPDATE)
+               RETURNING page_id, id""",
+            [reason, list(incident_ids), user_id],
+        )
+        rows = cursor.fetchall()
+    events.changed("page", {page: delivery for page, delivery in rows if page})
+    return len(rows)
+
+
 # The fence is judged in the statement that takes the delivery. Who acknowledged an incident may still ask for people by
 # hand, so such a page needs the right generation only. The commit of a claim need not be durable: a claim
 # lost in a crash leaves the delivery waiting, and it is sent again, which a lost answer would lead to as well.

@@ -5,13 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.text import slugify
 
+from tocsin.delivery import webhooks
 from tocsin.escalation import queries, rules
 from tocsin.escalation.models import Policy, PolicyStep
 from tocsin.escalation.rules import PolicySpec, StepSpec
 from tocsin.oncall import queries as oncall
+from tocsin.people import queries as people
 from tocsin.people.models import Team, User
 from tocsin.people.rules import Deed, require
 from tocsin.platform import audit
@@ -32,7 +33,7 @@ def save_policy(spec: PolicySpec, *, actor: Actor, id: int | None = None) -> Pol
         row = Policy() if id is None else _lock(id)
         if id is not None:
             require(actor, Deed.CONFIGURE, row.team_id)
-        team = _team(spec.team)
+        team = people.owning_team(spec.team, REFUSED)
         require(actor, Deed.CONFIGURE, team.pk if team else None)
         if problems := rules.problems(spec):
             raise Invalid(REFUSED, problems)
@@ -43,6 +44,7 @@ def save_policy(spec: PolicySpec, *, actor: Actor, id: int | None = None) -> Pol
         row.name, row.slug, row.team, row.description = spec.name.strip(), slug, team, spec.description.strip()
         row.repeats, row.ack_timeout_s, row.fallback = spec.repeats, spec.ack_timeout_s, fallback
         row.executives, row.executive_priorities = executives, sorted(set(spec.executive_priorities))
+        row.tiers = [{"name": tier.name.strip(), "when": tier.when.strip()} for tier in spec.tiers]
         row.save()
         row.steps.all().delete()
         PolicyStep.objects.bulk_create(
@@ -56,6 +58,7 @@ def save_policy(spec: PolicySpec, *, actor: Actor, id: int | None = None) -> Pol
                 warn_s=step.warn_s,
                 urgency=step.urgency,
                 rotate=step.rotate,
+                acks=rules.ALL if step.acks == "all" else int(step.acks),
             )
             for position, (step, targets) in enumerate(steps)
         )
@@ -93,15 +96,6 @@ def _lock(policy_id: int) -> Policy:
     return row
 
 
-def _team(slug: str) -> Team | None:
-    if not slug.strip():
-        return None
-    team = Team.objects.filter(Q(slug__iexact=slug.strip()) | Q(name__iexact=slug.strip())).order_by("pk").first()
-    if team is None:
-        raise Invalid(REFUSED, {"team": "the slug of a team, or empty"})
-    return team
-
-
 def _free(name: str, slug: str, pk: int | None) -> None:
     if not slug:
         raise Invalid(REFUSED, {"slug": "small letters, digits, hyphens and underscores"})
@@ -132,8 +126,10 @@ def _resolved(spec: PolicySpec) -> tuple[list[tuple[StepSpec, Targets]], Targets
         ids["schedule", slug.lower()] = pk
     for slug, pk in Team.objects.filter(slug__in=teams).values_list("slug", "pk"):
         ids["team", slug.lower()] = pk
+    for slug, pk in webhooks.ids_of(key for kind, key in keys if kind == "webhook").items():
+        ids["webhook", slug.lower()] = pk
     known = {"user": "the e-mail address of somebody known here", "schedule": "the slug of a schedule",
-             "team": "the slug of a team"}  # fmt: skip
+             "team": "the slug of a team", "webhook": "the slug of a webhook"}  # fmt: skip
     problems: dict[str, str] = {}
 
     def found(where: str, texts: Sequence[str]) -> Targets:

@@ -15,7 +15,7 @@ import structlog
 from django.db import connection
 
 from tocsin.delivery import actions as delivery
-from tocsin.delivery.rules import NewDelivery, rank_of
+from tocsin.delivery.rules import WEBHOOK, NewDelivery, rank_of, webhook_key
 from tocsin.escalation import queries, rules
 from tocsin.escalation.actions import tiers
 from tocsin.escalation.models import Run
@@ -72,6 +72,7 @@ class _Batch:
     book: Book
     resolve: rules.Resolve
     plans: dict[tuple[object, ...], rules.Plan] = field(default_factory=dict)
+    answers: dict[int, rules.Answers] = field(default_factory=dict)
     entered: dict[int, tiers.Entered] = field(default_factory=dict)
     pages: list[tuple[rules.PlannedPage, _Run | None, incident_rules.State, rules.RunState]] = field(
         default_factory=list
@@ -115,6 +116,7 @@ def arm(
                 )
             )  # fmt: skip
         batch = _Batch(book, queries.remembered_resolver([run.snapshot for run in runs], book.now, book.config))
+        batch.answers = queries.answers(states)
         for run, state in zip(runs, states, strict=True):
             _advance(run, state, batch)
         bulk.copy_rows("escalation_run", _RUN, [_row(run) for run in runs])
@@ -219,6 +221,7 @@ def _loaded(row: Run, now: datetime) -> _Run | None:
 def _work(runs: Sequence[_Run], states: dict[int, incident_rules.State], book: Book) -> None:
     escalating = [run for run in runs if run.purpose == "escalate"]
     batch = _Batch(book, queries.remembered_resolver([run.snapshot for run in escalating], book.now, book.config))
+    batch.answers = queries.answers(states.values())
     awake = []
     for run in runs:
         state = states.get(run.incident_id)
@@ -257,10 +260,16 @@ def _advance(run: _Run, state: incident_rules.State, batch: _Batch) -> None:
         facts = None
         if run.snapshot.asks:
             service = queries.remembered_service_facts([state.service_id], book.config)[state.service_id]
-            facts = queries.facts_of(state, service)
+            if queries.asks_reasons(run.snapshot):
+                book.flush()  # what people have just escalated by hand counts
+            facts = queries.facts_of(state, service, run.snapshot)
             planned = (*planned, *_decides(run.snapshot, state))
-        plan = batch.plans.get(planned) or rules.plan(run.snapshot, at, batch.resolve, book.now, facts)
+        answers = batch.answers.get(state.id, rules.NO_ANSWER)
+        if answers.by:
+            planned = (*planned, answers)
+        plan = batch.plans.get(planned) or rules.plan(run.snapshot, at, batch.resolve, book.now, facts, answers)
         batch.plans[planned] = plan
+        state.acks_needed = max(state.acks_needed, plan.acks)
         batch.pages.extend((page, run, state, at) for page in plan.pages)
         data = {
             "run": run.id,
@@ -269,9 +278,12 @@ def _advance(run: _Run, state: incident_rules.State, batch: _Batch) -> None:
             "loop": at.loop + 1,
             "note": plan.note,
             "users": [page.user_id for page in plan.pages if page.user_id is not None],
-            "gaps": [page.reason.why for page in plan.pages if page.user_id is None],
+            "gaps": [page.reason.why for page in plan.pages if page.gap],
         }
-        kind = "step_skipped" if plan.skipped else "paged" if data["users"] else "nobody_paged"
+        if calls := [page.reason.target.name for page in plan.pages if page.webhook_id and page.reason.target]:
+            data["webhooks"] = calls
+        kind = "paged" if data["users"] else "webhook_called" if calls and not data["gaps"] else "nobody_paged"
+        kind = "step_skipped" if plan.skipped else kind
         book.write(state, kind, SYSTEM, data)
         if run.snapshot.warns and at.step < len(run.snapshot.steps) and not plan.skipped:
             step = run.snapshot.steps[at.step]
@@ -288,7 +300,7 @@ def _advance(run: _Run, state: incident_rules.State, batch: _Batch) -> None:
 
 def _decides(snapshot: rules.PolicySnapshot, state: incident_rules.State) -> tuple[object, ...]:
     """What of an incident its plan depends on: runs that are alike in it, too, share their plan."""
-    if any(step.rotate or "incident" in step.when for step in snapshot.steps):
+    if any(step.rotate or any("incident" in one for one in step.conditions) for step in snapshot.steps):
         return (state.id,)
     return state.service_id, state.priority, state.severity
 
@@ -335,6 +347,19 @@ def _write_pages(batch: _Batch) -> None:
             ]
             if not way.deliveries:
                 unreached.append(key)
+        elif page.webhook_id is not None:
+            outbox.append(
+                NewDelivery(
+                    kind="page",
+                    key=webhook_key(key, page.webhook_id),
+                    channel=WEBHOOK,
+                    address=page.reason.target.name if page.reason.target else "",
+                    page_id=key,
+                    incident_id=state.id,
+                    generation=state.generation,
+                    rank=rank_of(state.priority, first=at == rules.RunState()),
+                )
+            )
         if (id(page), urgency) not in reasons:
             notes = {"notes": list(way.notes)} if way is not None else {}
             reasons[id(page), urgency] = _text(page.reason.to_json() | notes)
@@ -362,7 +387,7 @@ def hurry(page_ids: Sequence[int]) -> None:
                 SELECT FROM escalation_page p WHERE p.run_id = r.id AND (p.loop, p.step) > (failed.loop, failed.step))
               AND NOT EXISTS (
                 SELECT FROM escalation_page p JOIN delivery_delivery d ON d.page_id = p.id
-                WHERE p.run_id = r.id AND p.step = failed.step AND p.loop = failed.loop
+                WHERE p.run_id = r.id AND p.step = failed.step AND p.loop = failed.loop AND p.user_id IS NOT NULL
                   AND d.state IN ('pending', 'sending', 'accepted', 'delivered'))
             """,
             {"now": book.now, "pages": list(page_ids)},
@@ -396,6 +421,18 @@ def answered(incident_ids: Sequence[int], answer: str) -> None:
                 " FROM unnest(%s::bigint[], %s::int[]) AS w(incident_id, user_id)"
                 " WHERE p.incident_id = w.incident_id AND p.user_id = w.user_id AND p.answered_at IS NULL",
                 [book.now, answer, [incident for incident, _ in who], [user for _, user in who]],
+            )
+
+
+def quiet(incident_ids: Sequence[int], user_id: int) -> None:
+    """Somebody acknowledged, and others still have to: what this person has not been handed out yet is dropped."""
+    with use_book() as book:
+        delivery.drop_of(incident_ids, user_id, "acknowledged; others still have to")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE escalation_page SET answered_at = %s, answer = 'acknowledged'"
+                " WHERE incident_id = ANY(%s) AND user_id = %s AND answered_at IS NULL",
+                [book.now, list(incident_ids), user_id],
             )
 
 

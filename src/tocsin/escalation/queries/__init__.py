@@ -19,6 +19,8 @@ from tocsin.escalation.queries.policies import (
 )
 from tocsin.escalation.queries.runs import (
     Next,
+    answers,
+    asks_reasons,
     condition,
     facts_for,
     facts_of,
@@ -39,6 +41,8 @@ __all__ = [
     "URGENCIES",
     "Next",
     "above",
+    "answers",
+    "asks_reasons",
     "condition",
     "everybody",
     "export_policies",

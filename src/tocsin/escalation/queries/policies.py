@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from django.db.models import Q, QuerySet
 
+from tocsin.delivery import webhooks
 from tocsin.escalation import models
 from tocsin.escalation.rules import (
     NotifyRule,
@@ -18,6 +19,7 @@ from tocsin.escalation.rules import (
     Step,
     StepSpec,
     Target,
+    TierSpec,
     Urgency,
 )
 from tocsin.oncall import queries as oncall
@@ -56,7 +58,7 @@ def policy(actor: Actor, key: int | str) -> models.Policy:
 
 
 def snapshot(policy_ids: Iterable[int]) -> dict[int, PolicySnapshot]:
-    """Policies as they are now, by id, with the names of their targets; at most five queries."""
+    """Policies as they are now, by id, with the names of their targets; at most six queries."""
     rows = list(models.Policy.objects.filter(pk__in=set(policy_ids)))
     if not rows:
         return {}
@@ -67,6 +69,8 @@ def snapshot(policy_ids: Iterable[int]) -> dict[int, PolicySnapshot]:
     raw += [target for row in rows for step in steps[row.pk] for target in step.targets]
     named = names(Target.from_json(target) for target in raw)
 
+    entries = {row.pk: {tier["name"]: tier["when"] for tier in row.tiers} for row in rows}
+
     def targets(stored: Iterable[dict[str, Any]]) -> tuple[Target, ...]:
         of = map(Target.from_json, stored)
         return tuple(Target(t.kind, t.id, named.get(t.subject, ""), t.of) for t in of)
@@ -76,7 +80,9 @@ def snapshot(policy_ids: Iterable[int]) -> dict[int, PolicySnapshot]:
             policy_id=row.pk,
             name=row.name,
             version=row.version,
-            steps=tuple(_step(step, targets(step.targets)) for step in steps[row.pk]),
+            steps=tuple(
+                _step(step, targets(step.targets), entries[row.pk].get(step.tier, "")) for step in steps[row.pk]
+            ),
             repeats=row.repeats,
             ack_timeout_s=row.ack_timeout_s,
             fallback=targets(row.fallback),
@@ -87,13 +93,13 @@ def snapshot(policy_ids: Iterable[int]) -> dict[int, PolicySnapshot]:
     }
 
 
-def _step(row: models.PolicyStep, targets: tuple[Target, ...]) -> Step:
+def _step(row: models.PolicyStep, targets: tuple[Target, ...], entry: str) -> Step:
     urgency: Literal["", "high", "low"] = "high" if row.urgency == "high" else "low" if row.urgency == "low" else ""
-    return Step(targets, row.wait_s, row.when, row.tier, row.warn_s, urgency, row.rotate)
+    return Step(targets, row.wait_s, row.when, row.tier, row.warn_s, urgency, row.rotate, row.acks, entry)
 
 
 def names(targets: Iterable[Target]) -> dict[tuple[str, int], str]:
-    """What those whom targets are about are called, by ``Target.subject``; at most three queries."""
+    """What those whom targets are about are called, by ``Target.subject``; at most four queries."""
     ids: dict[str, set[int]] = defaultdict(set)
     for kind, key in (target.subject for target in targets):
         ids[kind].add(key)
@@ -106,6 +112,8 @@ def names(targets: Iterable[Target]) -> dict[tuple[str, int], str]:
     if ids["team"]:
         teams = Team.objects.filter(pk__in=ids["team"]).values_list("pk", "name")
         found |= {("team", pk): name for pk, name in teams}
+    if ids["webhook"]:
+        found |= {("webhook", pk): name for pk, name in webhooks.named(ids["webhook"]).items()}
     return found
 
 
@@ -331,13 +339,21 @@ def export_policies(ids: Iterable[int] | None = None) -> list[PolicySpec]:
             ack_timeout_s=row.ack_timeout_s,
             steps=[
                 StepSpec(
-                    written(step.targets), step.wait_s, step.when, step.tier, step.warn_s, step.urgency, step.rotate
+                    written(step.targets),
+                    step.wait_s,
+                    step.when,
+                    step.tier,
+                    step.warn_s,
+                    step.urgency,
+                    step.rotate,
+                    step.acks or "all",
                 )
                 for step in row.steps.all()
             ],
             fallback=written(row.fallback),
             executives=written(row.executives),
             executive_priorities=list(row.executive_priorities),
+            tiers=[TierSpec(tier["name"], tier["when"]) for tier in row.tiers],
         )
         for row in found
     ]
@@ -355,6 +371,7 @@ def _keys(targets: Iterable[dict[str, Any]]) -> dict[tuple[str, int], str]:
         **{("user", pk): f"user:{key}" for pk, key in users},
         **{("schedule", pk): f"schedule:{key}" for pk, key in schedules},
         **{("team", pk): f"team:{key}" for pk, key in teams},
+        **{("webhook", pk): f"webhook:{key}" for pk, key in webhooks.slugs(ids["webhook"]).items()},
         ("owner", 0): "owner",
     }
 

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from tocsin.catalogue.models import Service
 from tocsin.escalation import rules
 from tocsin.escalation.models import Page, Run
+from tocsin.escalation.queries.helping import KINDS
 from tocsin.escalation.queries.policies import Resolver, notify_rules, resolver, resolver_for, snapshot
 from tocsin.incidents import queries as incidents
 from tocsin.oncall.rules import restriction
@@ -81,6 +82,14 @@ def condition(when: str, variables: Mapping[str, Any]) -> tuple[bool, str]:
     return True, f"it gives {value!r} instead of true or false"
 
 
+class State(Protocol):
+    """How many people have to acknowledge an incident, of which generation."""
+
+    id: int
+    generation: int
+    acks_needed: int
+
+
 class Asked(Protocol):
     """What of an incident conditions may ask about; its row and its state both have that."""
 
@@ -89,19 +98,33 @@ class Asked(Protocol):
     severity: str
     title: str
     drill: bool
+    opened_at: datetime
 
 
-def facts_of(incident: Asked, service: rules.ServiceFacts) -> rules.Facts:
-    """What conditions may ask about an incident of this service."""
+def facts_of(incident: Asked, service: rules.ServiceFacts, policy: rules.PolicySnapshot) -> rules.Facts:
+    """What the conditions of a policy may ask about an incident of this service."""
     return rules.Facts(
-        incident.id, incident.priority, incident.severity, service, condition, incident.title, incident.drill
-    )
+        incident.id, incident.priority, incident.severity, service, condition, incident.title, incident.drill,
+        incident.opened_at, incidents.reasons(incident.id, KINDS) if asks_reasons(policy) else (),
+    )  # fmt: skip
 
 
-def facts_for(actor: Actor, incident_id: int) -> rules.Facts:
-    """What conditions may ask about one incident. Raises NotFound, Forbidden."""
+def asks_reasons(policy: rules.PolicySnapshot) -> bool:
+    """Whether a condition of the policy asks why people escalated by hand."""
+    return policy.asks and any("reasons" in one for step in policy.steps for one in step.conditions)
+
+
+def facts_for(actor: Actor, incident_id: int, policy: rules.PolicySnapshot) -> rules.Facts:
+    """What the conditions of a policy may ask about one incident. Raises NotFound, Forbidden."""
     row = incidents.incident(actor, incident_id)
-    return facts_of(row, service_facts([row.service_id])[row.service_id])
+    return facts_of(row, service_facts([row.service_id])[row.service_id], policy)
+
+
+def answers(states: Iterable[State]) -> dict[int, rules.Answers]:
+    """Who has acknowledged the incidents of which several people have to; the others are left out."""
+    several = {state.id: state for state in states if state.acks_needed > 1}
+    given = incidents.acknowledgers((state.id, state.generation) for state in several.values()) if several else {}
+    return {key: rules.Answers(frozenset(given.get(key, ())), state.acks_needed) for key, state in several.items()}
 
 
 _snapshots = Remembered(snapshots_of_services)
@@ -160,14 +183,16 @@ def what_next(actor: Actor, incident_id: int, now: datetime) -> Next:
     policy = rules.PolicySnapshot.from_json(run.snapshot)
     state = rules.RunState(run.step, run.loop)
     due_in = max(int((run.due_at - now).total_seconds()), 0)
-    facts = facts_for(actor, incident_id) if policy.asks else None
+    facts = facts_for(actor, incident_id, policy) if policy.asks else None
     ahead = tuple(rules.preview(policy, state, due_in, 6, now, facts))
     resolve = resolver_for([policy], run.due_at)
-    plan = rules.plan(policy, state, resolve, run.due_at, facts)
+    given = answers([incidents.incident(actor, incident_id)]).get(incident_id, rules.NO_ANSWER)
+    plan = rules.plan(policy, state, resolve, run.due_at, facts, given)
     ids = [page.user_id for page in plan.pages if page.user_id is not None]
     names = dict(User.objects.filter(pk__in=ids).values_list("pk", "name"))
     people = tuple((key, names[key]) for key in ids if key in names)
-    who = ", ".join(name for _, name in people) or "nobody"
+    calls = [page.reason.target.words() for page in plan.pages if page.webhook_id and page.reason.target]
+    who = ", ".join([*(name for _, name in people), *calls]) or "nobody"
     step = f"step {state.step + 1} of {len(policy.steps)}" if state.step < len(policy.steps) else "the fallback"
     return Next("page", run.due_at, f"Page {who} ({policy.name}, {step}).", ahead, people)
 

@@ -57,7 +57,7 @@ def ahead(actor: Actor, incident_id: int, now: datetime, limit: int = 4) -> Ahea
     if run.purpose == "escalate":
         resolve = resolver_for([snapshot], now)
         due_in = max(0, round((run.due_at - now).total_seconds()))
-        facts = facts_for(actor, incident_id) if snapshot.asks else None
+        facts = facts_for(actor, incident_id, snapshot) if snapshot.asks else None
         steps = rules.preview(snapshot, rules.RunState(run.step, run.loop), due_in, limit, now, facts)
         found = [list(_people(snapshot, step, resolve, now, facts)) for step in steps]
         users = User.objects.in_bulk({key for keys in found for key in keys})

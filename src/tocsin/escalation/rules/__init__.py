@@ -4,7 +4,9 @@ from tocsin.escalation.rules.facts import OFFICE_HOURS, SAMPLE, Facts, Holds, Se
 from tocsin.escalation.rules.helping import REASONS, reason_problems
 from tocsin.escalation.rules.planning import (
     MAX_SNOOZE,
+    NO_ANSWER,
     Ahead,
+    Answers,
     Found,
     Plan,
     PlannedPage,
@@ -28,12 +30,13 @@ from tocsin.escalation.rules.reaching import (
     page_urgency,
 )
 from tocsin.escalation.rules.reasons import PageReason, via_words
-from tocsin.escalation.rules.shapes import KINDS, PolicySnapshot, Step, Subject, Target, TargetKind, duration
+from tocsin.escalation.rules.shapes import ALL, KINDS, PolicySnapshot, Step, Subject, Target, TargetKind, duration
 from tocsin.escalation.rules.writing import (
     MAX_TIER,
     PRIORITIES,
     PolicySpec,
     StepSpec,
+    TierSpec,
     problems,
     sentence,
     split_target,
@@ -41,14 +44,17 @@ from tocsin.escalation.rules.writing import (
 )
 
 __all__ = [
+    "ALL",
     "KINDS",
     "MAX_SNOOZE",
     "MAX_TIER",
+    "NO_ANSWER",
     "OFFICE_HOURS",
     "PRIORITIES",
     "REASONS",
     "SAMPLE",
     "Ahead",
+    "Answers",
     "Facts",
     "Found",
     "Holds",
@@ -69,6 +75,7 @@ __all__ = [
     "Subject",
     "Target",
     "TargetKind",
+    "TierSpec",
     "Urgency",
     "ack_due",
     "asks_responder",

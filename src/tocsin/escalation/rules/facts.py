@@ -2,8 +2,9 @@
 
 ``priority``, ``urgency`` (of its pages: high for P1 to P3, low below), ``severity``, ``service`` {name, slug, tier,
 team}, ``hour`` (0 to 23), ``weekday`` (1 Monday to 7 Sunday), ``working_hours``, all in the service's zone, and
-``incident`` {title, drill}. Where a condition reads ``responder.`` {hour, weekday, zone, working}, it is asked for each
-person that the step finds, about the clock on that person's wall.
+``incident`` {title, drill, minutes (since it opened), reasons (codes of the escalations by hand so far)}. Where a
+condition reads ``responder.`` {hour, weekday, zone, working}, it is asked for each person that the step finds, about
+the clock on that person's wall.
 """
 
 from bisect import bisect_right
@@ -49,11 +50,14 @@ class Facts:
     holds: Holds
     title: str = ""
     drill: bool = False
+    opened_at: datetime | None = None
+    reasons: tuple[str, ...] = ()
 
     def variables(self, at: datetime) -> dict[str, Any]:
         """What a condition may read at a moment."""
         local, service = at.astimezone(ZoneInfo(self.service.zone)), self.service
-        return variables(self, local.hour, local.isoweekday(), working(service.hours, service.zone, at))
+        minutes = int((at - (self.opened_at or at)).total_seconds() // 60)
+        return variables(self, local.hour, local.isoweekday(), working(service.hours, service.zone, at), minutes)
 
     def condition(self, when: str, at: datetime) -> tuple[bool, str]:
         """Whether a step's condition holds at a moment, and why that cannot be told."""
@@ -66,8 +70,8 @@ class Facts:
         return self.holds(when, self.variables(at) | person)
 
 
-def variables(facts: Facts, hour: int, weekday: int, working_hours: bool) -> dict[str, Any]:
-    """What a condition may read when it is this hour and weekday in the service's zone."""
+def variables(facts: Facts, hour: int, weekday: int, working_hours: bool, minutes: int = 0) -> dict[str, Any]:
+    """What a condition may read when it is this hour and weekday in the service's zone, so long after it opened."""
     service = facts.service
     return {
         "priority": facts.priority,
@@ -77,13 +81,24 @@ def variables(facts: Facts, hour: int, weekday: int, working_hours: bool) -> dic
         "hour": hour,
         "weekday": weekday,
         "working_hours": working_hours,
-        "incident": {"title": facts.title, "drill": facts.drill},
+        "incident": {
+            "title": facts.title,
+            "drill": facts.drill,
+            "minutes": minutes,
+            "reasons": list(facts.reasons),
+        },
     }
 
 
 def responder(zone: str, hour: int, weekday: int, working_hours: bool) -> dict[str, Any]:
     """What a condition may read beside that when it is asked for one person."""
     return {"responder": {"hour": hour, "weekday": weekday, "zone": zone or UTC, "working": working_hours}}
+
+
+def asks_untold(when: str) -> bool:
+    """Whether a condition reads what nobody can know before the incident: its title, how long it lasts, why people
+    escalate it."""
+    return any(word in when for word in ("title", "minutes", "reasons"))
 
 
 def asks_responder(when: str) -> bool:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from tocsin.escalation.rules.facts import UTC, Facts, asks_responder, responder, variables
+from tocsin.escalation.rules.facts import UTC, Facts, asks_responder, asks_untold, responder, variables
 from tocsin.oncall.rules import wallclock
 from tocsin.oncall.rules.shapes import Restriction
-from tocsin.oncall.rules.spans import united
+from tocsin.oncall.rules.spans import both, united
 from tocsin.oncall.rules.turns import windows
 from tocsin.oncall.rules.wallclock import DAY, HOUR, Span
 
@@ -25,7 +25,7 @@ _CLOCK = ("hour", "weekday", "working")  # "hour" is in "working_hours" too
 class Case:
     """A kind of incident for which something is to be proven.
 
-    ``untold``: what conditions give that read the incident's title, of which nothing can be known beforehand.
+    ``untold``: what conditions give that read what cannot be known beforehand (``facts.asks_untold``).
     """
 
     facts: Facts
@@ -48,11 +48,15 @@ class Conditions:
         self._walls: dict[tuple[str, tuple[Restriction, ...]], tuple[list[int], list[_Wall]]] = {}
         self._known: dict[tuple[object, ...], list[Span]] = {}
 
-    def holding(self, when: str, case: Case | None) -> list[Span]:
-        """When a step's condition holds; always, where it only chooses among people."""
-        if not when or case is None or asks_responder(when):
-            return [(self.low, self.high)]
-        return self._spans(when, case, None)
+    def holding(self, conditions: Sequence[str], case: Case | None) -> list[Span]:
+        """When all conditions of a step hold; always, where they only choose among people."""
+        found = [(self.low, self.high)]
+        if case is None:
+            return found
+        for when in conditions:
+            if not asks_responder(when):
+                found = both(found, self._spans(when, case, None))
+        return found
 
     def choosing(self, when: str, case: Case | None, zone: str) -> list[Span]:
         """When a condition holds for somebody who lives in this zone; always, where it does not choose."""
@@ -61,7 +65,7 @@ class Conditions:
         return self._spans(when, case, zone or UTC)
 
     def _spans(self, when: str, case: Case, zone: str | None) -> list[Span]:
-        if "title" in when:
+        if asks_untold(when):
             return [(self.low, self.high)] if case.untold else []
         facts = case.facts
         key = (

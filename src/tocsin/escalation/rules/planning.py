@@ -15,6 +15,10 @@ What ``plan`` promises:
   last word is next. A condition that cannot be evaluated holds: loud rather than silent.
 * A step that rotates pages one of the people it finds: the incident's number, and one more for each loop, modulo how
   many it finds. Nothing is remembered, so that any engine decides alike.
+* A step that asks for several acknowledgements leaves the others alone when it has them; who has acknowledged is not
+  paged again, and as many as any step so far has asked for are needed. Short of that the run goes on.
+* A webhook is called beside the people of its step. It is nobody who could answer: a step of webhooks alone finds
+  nobody and needs nobody.
 * Every page, also the page to nobody, carries its whole reason.
 """
 
@@ -25,7 +29,7 @@ from typing import Any
 
 from tocsin.escalation.rules.facts import Facts, asks_responder
 from tocsin.escalation.rules.reasons import PageReason
-from tocsin.escalation.rules.shapes import PolicySnapshot, Step, StepUrgency, Target
+from tocsin.escalation.rules.shapes import ALL, PolicySnapshot, Step, StepUrgency, Target
 
 MAX_SNOOZE = timedelta(days=30)
 
@@ -52,6 +56,7 @@ class Resolved:
     zone: str = field(default="", compare=False)
 
 
+Named = tuple[Target, Mapping[str, Any], tuple[Mapping[str, Any], ...]]
 Resolve = Callable[[Target, datetime], Sequence[Resolved]]
 """Given by the shell: who a target is at a moment. Nobody is an empty sequence."""
 
@@ -67,6 +72,28 @@ class PlannedPage:
     reason: PageReason
     urgency: StepUrgency = ""
 
+    @property
+    def webhook_id(self) -> int | None:
+        """The webhook that it calls instead of paging somebody."""
+        target = self.reason.target
+        return target.id if target is not None and target.kind == "webhook" else None
+
+    @property
+    def gap(self) -> bool:
+        """Whether it only says that there was nobody to page."""
+        return self.user_id is None and self.reason.kind == "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Who has acknowledged an incident so far, of which ``needed`` people have to."""
+
+    by: frozenset[int] = frozenset()
+    needed: int = 1
+
+
+NO_ANSWER = Answers()
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -74,7 +101,7 @@ class Plan:
 
     ``next`` None: the run is done. Otherwise it is due again in ``next_due_s`` seconds; 0 means at once, in the same
     breath. ``note`` says in words what happened, for the timeline and the run's reason. ``skipped``: the step's
-    condition does not hold, so that there are no pages.
+    condition does not hold, so that there are no pages. ``acks``: how many people the step asks to acknowledge.
     """
 
     pages: tuple[PlannedPage, ...]
@@ -82,16 +109,25 @@ class Plan:
     next_due_s: int | None
     note: str
     skipped: bool = False
+    acks: int = 1
 
 
-def plan(snapshot: PolicySnapshot, state: RunState, resolve: Resolve, at: datetime, facts: Facts | None = None) -> Plan:
+def plan(
+    snapshot: PolicySnapshot,
+    state: RunState,
+    resolve: Resolve,
+    at: datetime,
+    facts: Facts | None = None,
+    answers: Answers = NO_ANSWER,
+) -> Plan:
     """Decide the step that is due: whom to page and why, and when the run is due again.
 
     ``state`` beyond the last step of the last loop is the last word: the fallback, "nobody answered". Without ``facts``
-    nothing is known of the incident: every condition holds, and who rotates begins with the first.
+    nothing is known of the incident: every condition holds, and who rotates begins with the first. ``answers``: who
+    has acknowledged already, where several have to.
     """
     if state.step >= len(snapshot.steps):
-        return _last_word(snapshot, state, resolve, at, facts)
+        return _last_word(snapshot, state, resolve, at, facts, answers)
     step = snapshot.steps[state.step]
     after = _after(snapshot, state)
     known = _known(snapshot, state)
@@ -101,34 +137,72 @@ def plan(snapshot: PolicySnapshot, state: RunState, resolve: Resolve, at: dateti
         if not any(_condition(other, at, facts)[0] for other in snapshot.steps):
             # no time passes between steps that are passed over, so that whatever loops are left would come to the same
             after = RunState(len(snapshot.steps), snapshot.repeats)
-        return Plan((), after, 0, f"step {state.step + 1} skipped: its condition does not hold", skipped=True)
+        return Plan((), after, 0, f"step {state.step + 1} skipped: {_unmet(step, at, facts)}", skipped=True)
     doubt = f"; its condition could not be evaluated ({problem}), so it holds" if problem else ""
-    found = finds(step, state, resolve, at, facts)
+    found = finds(step, state, resolve, at, facts, answers.by)
+    calls = _calls(step, known)
+    called = f" and called {_webhooks(calls)}" if calls else ""
     if found.people:
         pages = _pages(found.people, step.urgency, {"kind": "step", "turn": found.turn, **known})
-        return Plan(pages, after, step.wait_s, f"{named} paged {_count(pages)}{doubt}{found.doubt}")
-    why = _nobody(step.targets) if not found.passed else f"its condition holds for {_none_of(found.passed)}"
-    gap = PlannedPage(None, PageReason(kind="gap", why=why, asked=step.targets, **known), step.urgency)
-    if people := _people(snapshot.fallback, resolve, at):
-        pages = _pages(people, step.urgency, {"kind": "fallback", "why": why, "asked": step.targets, **known})
-        return Plan((gap, *pages), after, step.wait_s, f"{named} found nobody; the fallback was paged{doubt}")
-    if any(
-        _condition(other, at, facts)[0] and finds(other, state, resolve, at, facts).people for other in snapshot.steps
-    ):
-        note = f"{named} found nobody, nor did the fallback; the next step runs at once{doubt}"
-        return Plan((gap,), after, 0, note)
-    note = f"{named} found nobody; no step and no fallback finds anybody now{doubt}"
-    return Plan((gap,), after, step.wait_s, note)
+        acks = found.asked if step.acks == ALL else step.acks
+        wanted = f"; {acks} acknowledgements are needed" if acks > 1 else ""
+        note = f"{named} paged {_count(pages)}{called}{wanted}{doubt}{found.doubt}"
+        return Plan((*pages, *calls), after, step.wait_s, note, acks=acks)
+    if calls and not step.people:
+        return Plan(calls, after, step.wait_s, f"{named} called {_webhooks(calls)}{doubt}")
+
+    def anybody() -> bool:
+        """Whether another step finds somebody now; then no time is lost on this one."""
+        others = (one for one in snapshot.steps if _condition(one, at, facts)[0])
+        return any(finds(one, state, resolve, at, facts, answers.by).people for one in others)
+
+    if found.asked:
+        note = f"{named} found nobody who has not acknowledged already{called}{doubt}"
+        return Plan(calls, after, 0 if anybody() else step.wait_s, note)
+    why = _nobody(step.people) if not found.passed else f"its condition holds for {_none_of(found.passed)}"
+    gap = PlannedPage(None, PageReason(kind="gap", why=why, asked=step.people, **known), step.urgency)
+    if people := _without(_people(snapshot.fallback, resolve, at), answers.by):
+        pages = _pages(people, step.urgency, {"kind": "fallback", "why": why, "asked": step.people, **known})
+        note = f"{named} found nobody; the fallback was paged{called}{doubt}"
+        return Plan((gap, *pages, *calls), after, step.wait_s, note, acks=step.acks or 1)
+    if anybody():
+        note = f"{named} found nobody, nor did the fallback; the next step runs at once{called}{doubt}"
+        return Plan((gap, *calls), after, 0, note)
+    note = f"{named} found nobody; no step and no fallback finds anybody now{called}{doubt}"
+    return Plan((gap, *calls), after, step.wait_s, note)
 
 
 def _condition(step: Step, at: datetime, facts: Facts | None) -> tuple[bool, str]:
     """Whether a step is not passed over at a moment, and why that cannot be told."""
-    if not step.when or facts is None or asks_responder(step.when):
-        return True, ""
-    return facts.condition(step.when, at)
+    doubt = ""
+    if facts is not None and not step.plain:
+        for one in step.conditions:
+            if not asks_responder(one):
+                holds, problem = facts.condition(one, at)
+                if not holds:
+                    return False, ""
+                doubt = doubt or problem
+    return True, doubt
 
 
-Named = tuple[Target, Mapping[str, Any], tuple[Mapping[str, Any], ...]]
+def _unmet(step: Step, at: datetime, facts: Facts | None) -> str:
+    if facts is not None and step.entry and not facts.condition(step.entry, at)[0]:
+        return f"the entry criterion of {step.tier} is not met ({step.entry})"
+    return "its condition does not hold"
+
+
+def _calls(step: Step, known: Mapping[str, Any]) -> tuple[PlannedPage, ...]:
+    return tuple(
+        PlannedPage(None, PageReason(kind="webhook", target=target, **known), step.urgency) for target in step.webhooks
+    )
+
+
+def _webhooks(calls: Sequence[PlannedPage]) -> str:
+    return "a webhook" if len(calls) == 1 else f"{len(calls)} webhooks"
+
+
+def _without(people: Mapping[int, Named], answered: frozenset[int]) -> Mapping[int, Named]:
+    return {user: named for user, named in people.items() if user not in answered} if answered else people
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +210,30 @@ class Found:
     """The people whom a step pages, by id, with how each was named.
 
     turn      for one who has the turn: "2nd of 3 in turn"
+    asked     how many there are besides shadows, those who have acknowledged already among them
     passed    how many its targets find for whom its condition does not hold
     doubt     why its condition could not be evaluated, for the note
     """
 
     people: Mapping[int, Named]
     turn: str = ""
+    asked: int = 0
     passed: int = 0
     doubt: str = ""
 
 
-def finds(step: Step, state: RunState, resolve: Resolve, at: datetime, facts: Facts | None = None) -> Found:
-    """Whom a step pages at a moment, whether or not its condition holds for the step as a whole."""
+def finds(
+    step: Step,
+    state: RunState,
+    resolve: Resolve,
+    at: datetime,
+    facts: Facts | None = None,
+    answered: frozenset[int] = frozenset(),
+) -> Found:
+    """Whom a step pages at a moment, whether or not its condition holds for the step as a whole.
+
+    ``answered``: who has acknowledged already and is not paged again.
+    """
     asked = resolve
     passed: set[int] = set()
     doubts: list[str] = []
@@ -165,14 +251,16 @@ def finds(step: Step, state: RunState, resolve: Resolve, at: datetime, facts: Fa
                     passed.add(person.user_id)
             return kept
 
-    people, along = _named(step.targets, asked, at)
+    everybody, along = _named(step.people, asked, at)
+    count = min(len(everybody), 1) if step.rotate else len(everybody)
+    people = _without(everybody, answered)
     turn = ""
     if step.rotate and len(people) > 1:
         index = ((facts.incident_id if facts else 0) + state.loop) % len(people)
         turn = f"{_ordinal(index + 1)} of {len(people)} in turn"
         people = dict([list(people.items())[index]])
     doubt = f"; its condition could not be evaluated ({doubts[0]}), so it holds" if doubts else ""
-    return Found(people | along if people else {}, turn, len(passed), doubt)
+    return Found({**people, **_without(along, answered)} if people else {}, turn, count, len(passed), doubt)
 
 
 def _pages(people: Mapping[int, Named], urgency: StepUrgency, known: Mapping[str, Any]) -> tuple[PlannedPage, ...]:
@@ -192,15 +280,26 @@ def wait(planned: Plan, reached: int) -> int:
     return planned.next_due_s or 0
 
 
-def _last_word(snapshot: PolicySnapshot, state: RunState, resolve: Resolve, at: datetime, facts: Facts | None) -> Plan:
+def _last_word(
+    snapshot: PolicySnapshot,
+    state: RunState,
+    resolve: Resolve,
+    at: datetime,
+    facts: Facts | None,
+    answers: Answers,
+) -> Plan:
     """After all loops, or for a policy without steps: the fallback, once; then the run is done."""
     known = _known(snapshot, state)
     why = "nobody answered" if snapshot.steps else "the policy has no steps"
     if snapshot.steps and not any(_condition(step, at, facts)[0] for step in snapshot.steps):
         why = "the condition of no step holds"
-    if pages := _pages(_people(snapshot.fallback, resolve, at), "", {"kind": "fallback", "why": why, **known}):
+    if answers.by:
+        why = f"only {len(answers.by)} of {answers.needed} acknowledged"
+    fallback = _without(_people(snapshot.fallback, resolve, at), answers.by)
+    if pages := _pages(fallback, "", {"kind": "fallback", "why": why, **known}):
         return Plan(pages, None, None, f"{why}; the fallback was paged ({_count(pages)}); nothing more follows")
-    ending = "its fallback finds nobody" if snapshot.fallback else "it has no fallback"
+    more = " else" if answers.by else ""
+    ending = f"its fallback finds nobody{more}" if snapshot.fallback else "it has no fallback"
     gap = PageReason(kind="gap", why=f"{why}, and {ending}", asked=snapshot.fallback, **known)
     return Plan((PlannedPage(None, gap),), None, None, f"{why}, and {ending}; nothing more follows")
 

@@ -7,17 +7,19 @@ month without a rota.
 
 A gap by intent (a schedule says that nobody needs to be on call) is no counter-example while another step, or the
 fallback, finds somebody. A step whose condition does not hold needs nobody; where none holds, the fallback must be
-reached. Of a step that rotates any of its people may have the turn, so that each of them must be reachable.
+reached. Of a step that rotates any of its people may have the turn, so that each of them must be reachable. A step that
+asks for several acknowledgements needs as many people who can be reached. A webhook is nobody: a step that only calls
+webhooks needs nobody and reaches nobody.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tocsin.escalation.rules.holding import Case, Conditions
 from tocsin.escalation.rules.reaching import Urgency
-from tocsin.escalation.rules.shapes import PolicySnapshot, Step, Target, duration
+from tocsin.escalation.rules.shapes import ALL, PolicySnapshot, Step, Target, duration
 from tocsin.oncall import rules as oncall
 from tocsin.oncall.rules.spans import both, united, without
 from tocsin.oncall.rules.wallclock import Span, from_us, to_us
@@ -58,6 +60,7 @@ class Gap:
     more    how many further gaps this step has, and how long all are together
     zone    in which its moments are best told
     spans   all gaps of this step, in microseconds since 1970
+    acks    how many acknowledgements the step asks for, where it finds somebody but too few (``ALL``: of everybody)
     """
 
     policy_id: int | None
@@ -72,11 +75,15 @@ class Gap:
     total_s: int = 0
     schedule_ids: tuple[int, ...] = ()
     spans: tuple[Span, ...] = ()
+    acks: int = 1
 
     @property
     def sentence(self) -> str:
         """The counter-example in one sentence."""
         where = f"step {self.step} of {self.policy}" if self.step else f"{self.policy}, any step and its fallback,"
+        if self.acks != 1:
+            wanted = f"{self.acks} acknowledgements" if self.acks else "everybody's acknowledgement"
+            return f"{self.when}, {where} asks for {wanted} and finds too few who can be reached: {self.why}."
         return f"{self.when}, {where} finds nobody who can be reached: {self.why}."
 
     @property
@@ -113,9 +120,10 @@ class Prover:
         """
         nobody: list[Span] = []
         empty: list[list[Span]] = [[] for _ in policy.steps]
+        few: list[list[Span]] = [[] for _ in policy.steps]
         fallback = self._any(policy.fallback, urgency)
         for case in cases:
-            active = [self._conditions.holding(step.when, case) for step in policy.steps]
+            active = [self._conditions.holding(step.conditions, case) for step in policy.steps]
             covered = [
                 both(self._step(step, step.urgency or urgency, case), spans)
                 for step, spans in zip(policy.steps, active, strict=True)
@@ -124,28 +132,29 @@ class Prover:
             nobody += without(self.all, anyone)
             for number, step in enumerate(policy.steps):
                 missing = both(without(active[number], covered[number]), anyone)
-                empty[number] += without(missing, self._meant(step.targets))
+                if step.people or not step.targets:
+                    empty[number] += without(missing, self._meant(step.people))
+                if step.acks != 1:
+                    few[number] += without(covered[number], self._enough(step, step.urgency or urgency, case))
         found = []
         if alone := united(nobody):
-            targets = tuple(target for step in policy.steps for target in step.targets) + policy.fallback
+            targets = tuple(target for step in policy.steps for target in step.people) + policy.fallback
             found.append(self._gap(policy, urgency, 0, targets, alone))
-        for number, (step, spans) in enumerate(zip(policy.steps, empty, strict=True), 1):
+        for number, (step, spans, short) in enumerate(zip(policy.steps, empty, few, strict=True), 1):
+            how_urgent = step.urgency or urgency
             if spans:
-                found.append(self._gap(policy, step.urgency or urgency, number, step.targets, united(spans), step))
+                found.append(self._gap(policy, how_urgent, number, step.people, united(spans), step))
+            if missed := united(short):
+                gap = self._gap(policy, how_urgent, number, step.people, missed, step)
+                why = self._too_few(step, how_urgent, missed[0][0])
+                found.append(replace(gap, acks=step.acks, why=why))
         return found
 
     def _step(self, step: Step, urgency: Urgency, case: Case | None) -> list[Span]:
         """When whomever a step pages can be reached, while its condition holds."""
         if not step.rotate and not step.when:
-            return self._any(step.targets, urgency)
-        named: dict[int, list[Span]] = {}
-        for target in step.targets:
-            for user, spans in self._named(target).items():
-                named.setdefault(user, []).extend(spans)
-        chosen = {
-            user: both(united(spans), self._conditions.choosing(step.when, case, self.world.zones.get(user, "")))
-            for user, spans in named.items()
-        }
+            return self._any(step.people, urgency)
+        chosen = self._chosen(step, case)
         if not step.rotate:
             return united(
                 span for user, spans in chosen.items() for span in both(spans, self._reachable(user, urgency))
@@ -154,6 +163,51 @@ class Prover:
             span for user, spans in chosen.items() for span in without(spans, self._reachable(user, urgency))
         )
         return without(united(span for spans in chosen.values() for span in spans), missed)
+
+    def _chosen(self, step: Step, case: Case | None) -> dict[int, list[Span]]:
+        """Whom a step finds, and when, whether or not they can be reached."""
+        named: dict[int, list[Span]] = {}
+        for target in step.people:
+            for user, spans in self._named(target).items():
+                named.setdefault(user, []).extend(spans)
+        return {
+            user: both(united(spans), self._conditions.choosing(step.when, case, self.world.zones.get(user, "")))
+            for user, spans in named.items()
+        }
+
+    def _enough(self, step: Step, urgency: Urgency, case: Case | None) -> list[Span]:
+        """When as many people as a step asks to acknowledge can be reached."""
+        chosen = self._chosen(step, case)
+        if step.acks == ALL:
+            return without(
+                self.all,
+                united(
+                    span for user, spans in chosen.items() for span in without(spans, self._reachable(user, urgency))
+                ),
+            )
+        edges: list[tuple[int, int]] = []
+        for user, spans in chosen.items():
+            for begin, end in both(spans, self._reachable(user, urgency)):
+                edges += [(begin, 1), (end, -1)]
+        found: list[Span] = []
+        count, since = 0, 0
+        for at, change in sorted(edges):
+            before, count = count, count + change
+            if before < step.acks <= count:
+                since = at
+            elif count < step.acks <= before and since < at:
+                found.append((since, at))
+        return united(found)
+
+    def _too_few(self, step: Step, urgency: Urgency, instant: int) -> str:
+        now = [(instant, instant + 1)]
+        there = [user for target in step.people for user, spans in self._named(target).items() if both(spans, now)]
+        there = list(dict.fromkeys(there))
+        if step.acks == ALL:
+            missed = [user for user in there if not both(self._reachable(user, urgency), now)]
+            return " and ".join(self._person(user, urgency, instant) for user in missed[:3])
+        reached = [self.world.people[user] for user in there if both(self._reachable(user, urgency), now)]
+        return f"only {' and '.join(reached[:3])} can be reached"
 
     def _any(self, targets: Sequence[Target], urgency: Urgency) -> list[Span]:
         return united(span for target in targets for span in self._reached(target, urgency))
@@ -244,7 +298,7 @@ class Prover:
         if not step.rotate and not step.when:
             return ""
         now = [(instant, instant + 1)]
-        named = [user for target in step.targets for user, spans in self._named(target).items() if both(spans, now)]
+        named = [user for target in step.people for user, spans in self._named(target).items() if both(spans, now)]
         missed = [user for user in dict.fromkeys(named) if not both(self._reachable(user, urgency), now)]
         if step.rotate and missed:
             return " and ".join(f"{self._person(user, urgency, instant)} and may have the turn" for user in missed[:3])

@@ -12,7 +12,8 @@ class PageReason:
     """Why a person was paged, or why nobody was.
 
     kind      ``step`` (the step names them), ``fallback`` (instead of nobody, or nobody answered), ``gap`` (there was
-              nobody to page), ``manual`` (a person paged them by hand)
+              nobody to page), ``manual`` (a person paged them by hand), ``webhook`` (the step calls it, and pages
+              nobody by that)
     step      1 ... ``steps``; ``steps`` + 1 is the last word after all loops
     loop      1 ... ``loops``
     target    what named the person; None for a gap
@@ -24,7 +25,7 @@ class PageReason:
     turn      for a step that rotates: "2nd of 3 in turn"
     """
 
-    kind: Literal["step", "fallback", "gap", "manual"]
+    kind: Literal["step", "fallback", "gap", "manual", "webhook"]
     policy_id: int | None = None
     policy: str = ""
     version: int = 0
@@ -51,6 +52,8 @@ class PageReason:
             where += f", loop {self.loop} of {self.loops}" if self.loops > 1 else ""
         if self.kind == "gap":
             return f"{where}: {self.why}."
+        if self.kind == "webhook":
+            return f"{where}: calls {self.target.words() if self.target else 'a webhook'}."
         how = via_words(self.target, self.via) + (f", {self.turn}" if self.turn else "")
         return f"{where}: {how}." if self.kind == "step" else f"{where}: {self.why}, so the fallback: {how}."
 

@@ -4,18 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-TargetKind = Literal["user", "schedule", "team", "owner", "manager"]
-KINDS: tuple[TargetKind, ...] = ("user", "schedule", "team", "owner", "manager")
+TargetKind = Literal["user", "schedule", "team", "owner", "manager", "webhook"]
+KINDS: tuple[TargetKind, ...] = ("user", "schedule", "team", "owner", "manager", "webhook")
 Subject = Literal["user", "schedule", "team"]
+Known = Subject | Literal["owner", "webhook"]
 SUBJECTS: tuple[Subject, ...] = ("user", "schedule", "team")
 StepUrgency = Literal["", "high", "low"]
 MAJOR = ("P1",)
+ALL = 0  # acknowledgements that a step asks for: of everybody whom it finds
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Whom a step names: one person, whoever is on call in a schedule, everybody in a team; the team that owns the
-    incident's service (``owner``); or the managers of what ``of`` and ``id`` name (``manager``).
+    incident's service (``owner``); the managers of what ``of`` and ``id`` name (``manager``); or a webhook, which is
+    called but is nobody who could answer.
 
     An owner's ``id`` is the owning team's once a service is known, 0 before that. ``name`` is only for reading (a
     person's, schedule's or team's name when the snapshot was taken).
@@ -27,8 +30,9 @@ class Target:
     of: Subject | Literal[""] = ""
 
     @property
-    def subject(self) -> tuple[Subject | Literal["owner"], int]:
-        """The person, schedule or team that it is about, by kind and id; an owner without a service is ("owner", 0)."""
+    def subject(self) -> tuple[Known, int]:
+        """The person, schedule, team or webhook that it is about, by kind and id; an owner without a service is
+        ("owner", 0)."""
         if self.kind == "manager":
             return self.of or "user", self.id
         if self.kind == "owner":
@@ -69,6 +73,8 @@ class Target:
                 "schedule": f"the manager of whoever is on call in {name}",
                 "team": f"the managers of {name}",
             }[kind]
+        if self.kind == "webhook":
+            return f"the webhook {name}"
         if self.kind == "schedule":
             return f"whoever is on call in {name}"
         return f"everybody in {name}" if self.kind == "team" else name
@@ -84,6 +90,8 @@ class Step:
     warn_s    its managers are warned when an incident has been in this tier for so long without an end; None: never
     urgency   of its pages, instead of what the priority says
     rotate    one of the people it finds, in turn from incident to incident, instead of all
+    acks      how many people have to acknowledge before the others are left alone; ``ALL``: everybody it finds
+    entry     the entry criterion of its tier, a condition too
     """
 
     targets: tuple[Target, ...]
@@ -93,11 +101,33 @@ class Step:
     warn_s: int | None = None
     urgency: StepUrgency = ""
     rotate: bool = False
+    acks: int = 1
+    entry: str = ""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What has to hold for it to run; one that asks for each responder chooses among people instead."""
+        return tuple(one for one in (self.entry, self.when) if one)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it does the same for every incident."""
+        return not (self.when or self.entry or self.rotate)
+
+    @property
+    def people(self) -> tuple[Target, ...]:
+        """The targets that name people, who can answer."""
+        return tuple(target for target in self.targets if target.kind != "webhook")
+
+    @property
+    def webhooks(self) -> tuple[Target, ...]:
+        """The webhooks that it calls."""
+        return tuple(target for target in self.targets if target.kind == "webhook")
 
     def to_json(self) -> dict[str, Any]:
         more = {"when": self.when, "tier": self.tier, "warn_s": self.warn_s, "urgency": self.urgency,
-                "rotate": self.rotate}  # fmt: skip
-        kept = {name: value for name, value in more.items() if value}
+                "rotate": self.rotate, "entry": self.entry}  # fmt: skip
+        kept = {name: value for name, value in more.items() if value} | ({"acks": self.acks} if self.acks != 1 else {})
         return {"targets": [target.to_json() for target in self.targets], "wait_s": self.wait_s} | kept
 
     @classmethod
@@ -111,6 +141,8 @@ class Step:
             data.get("warn_s"),
             data.get("urgency", ""),
             data.get("rotate", False),
+            data.get("acks", 1),
+            data.get("entry", ""),
         )
 
 
@@ -137,7 +169,7 @@ class PolicySnapshot:
 
     def __post_init__(self) -> None:
         # asked once per run in a storm of thousands
-        object.__setattr__(self, "asks", any(step.when or step.rotate for step in self.steps))
+        object.__setattr__(self, "asks", not all(step.plain for step in self.steps))
         object.__setattr__(self, "warns", any(step.warn_s is not None for step in self.steps))
 
     @property
@@ -145,8 +177,8 @@ class PolicySnapshot:
         """All targets that any step, the fallback or the notice to executives names; what a resolver must know."""
         return frozenset(self.fallback).union(self.executives, *(step.targets for step in self.steps))
 
-    def ids(self, kind: Subject) -> set[int]:
-        """Ids of the people, schedules or teams that its targets are about."""
+    def ids(self, kind: Known) -> set[int]:
+        """Ids of the people, schedules, teams or webhooks that its targets are about."""
         return {key for of, key in (target.subject for target in self.targets) if of == kind}
 
     @property

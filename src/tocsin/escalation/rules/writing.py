@@ -16,7 +16,12 @@ MIN_ACK_TIMEOUT_S = 60
 MAX_ACK_TIMEOUT_S = 30 * 86400
 MAX_TIER = 40
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
-TARGETS = "user:EMAIL, schedule:SLUG, team:SLUG, owner, manager:user:EMAIL, manager:schedule:SLUG or manager:team:SLUG"
+MAX_ACKS = 20
+MAX_TIERS = 10
+TARGETS = (
+    "user:EMAIL, schedule:SLUG, team:SLUG, owner, manager:user:EMAIL, manager:schedule:SLUG, manager:team:SLUG"
+    " or webhook:SLUG"
+)
 
 
 @dataclass
@@ -25,7 +30,8 @@ class StepSpec:
 
     ``when``: a condition, see ``facts``. ``tier``: L1, L2, manager, executive or a name of your own. ``warn_s``: the
     policy's managers are warned when an incident has been in the tier for so long. ``urgency``: high or low; empty: as
-    the priority says. ``rotate``: one of the people it finds, in turn from incident to incident.
+    the priority says. ``rotate``: one of the people it finds, in turn from incident to incident. ``acks``: how many
+    people have to acknowledge before the others are left alone, or ``all`` that the step finds.
     """
 
     targets: list[str]
@@ -35,6 +41,15 @@ class StepSpec:
     warn_s: int | None = None
     urgency: str = ""
     rotate: bool = False
+    acks: int | str = 1
+
+
+@dataclass
+class TierSpec:
+    """The entry criterion of a tier, by the name that steps give: a condition, see ``facts``; empty: always."""
+
+    name: str
+    when: str = ""
 
 
 @dataclass
@@ -42,6 +57,7 @@ class PolicySpec:
     """A policy as people write it, by natural keys. ``team`` is a slug or empty; ``slug`` empty: made from the name.
 
     ``executives`` are targets too: they are told, quietly and once, of an incident of ``executive_priorities``.
+    ``tiers``: when an incident may enter the tiers that the steps name; a tier that is not listed is always open.
     """
 
     name: str
@@ -54,6 +70,7 @@ class PolicySpec:
     fallback: list[str] = field(default_factory=list)
     executives: list[str] = field(default_factory=list)
     executive_priorities: list[str] = field(default_factory=lambda: ["P1"])
+    tiers: list[TierSpec] = field(default_factory=list)
 
 
 def split_target(text: str) -> tuple[TargetKind, str]:
@@ -102,6 +119,11 @@ def problems(spec: PolicySpec) -> dict[str, str]:
             wrong[f"{at}.targets"] = f"1 to {MAX_TARGETS} targets"
         wrong |= {f"{at}.{name}": text for name, text in _step_problems(step).items()}
         wrong |= _target_problems(f"{at}.targets", step.targets)
+    wrong |= _tier_problems(spec)
+    for name in ("executives", "fallback"):
+        for index, text in enumerate(getattr(spec, name)):
+            if text.strip().lower().startswith("webhook:"):
+                wrong[f"{name}.{index}"] = "people: a webhook is nobody who could hear of it"
     if not set(spec.executive_priorities) <= set(PRIORITIES) or (spec.executives and not spec.executive_priorities):
         wrong["executive_priorities"] = f"one or more of {', '.join(PRIORITIES)}"
     if len(spec.executives) > MAX_TARGETS:
@@ -121,17 +143,52 @@ def _step_problems(step: StepSpec) -> dict[str, str]:
         wrong["warn_s"] = f"empty (never), or 60 to {MAX_ACK_TIMEOUT_S} seconds"
     elif step.warn_s is not None and not step.tier.strip():
         wrong["warn_s"] = "only in a step that names its tier"
-    if step.when.strip():
-        try:
-            outcome = cel.check(step.when, SAMPLE)
-        except cel.CelError as error:
-            wrong["when"] = str(error)
-        else:
-            if outcome is not None and not isinstance(outcome, bool):
-                wrong["when"] = f"a condition that gives true or false, not {outcome!r}"
-            elif "responder" in step.when and not asks_responder(step.when):
-                wrong["when"] = "responder.hour, .weekday, .zone or .working"
+    if step.acks != "all" and not (isinstance(step.acks, int) and 1 <= step.acks <= MAX_ACKS):
+        wrong["acks"] = f"1 to {MAX_ACKS}, or all"
+    elif step.acks != 1 and step.rotate:
+        wrong["acks"] = "1 in a step that pages one person in turn"
+    elif step.acks != 1 and all(text.strip().lower().startswith("webhook:") for text in step.targets):
+        wrong["acks"] = "1 in a step that pages nobody: a webhook does not acknowledge"
+    if problem := _condition_problem(step.when):
+        wrong["when"] = problem
+    elif "responder" in step.when and not asks_responder(step.when):
+        wrong["when"] = "responder.hour, .weekday, .zone or .working"
     return wrong
+
+
+def _tier_problems(spec: PolicySpec) -> dict[str, str]:
+    wrong: dict[str, str] = {}
+    if len(spec.tiers) > MAX_TIERS:
+        wrong["tiers"] = f"{MAX_TIERS} tiers at most"
+    used = {step.tier.strip() for step in spec.steps}
+    seen: set[str] = set()
+    for index, tier in enumerate(spec.tiers):
+        name = tier.name.strip()
+        if not name or len(name) > MAX_TIER or not name.isprintable():
+            wrong[f"tiers.{index}.name"] = f"1 to {MAX_TIER} characters, such as L1"
+        elif name in seen:
+            wrong[f"tiers.{index}.name"] = "named twice"
+        elif name not in used:
+            wrong[f"tiers.{index}.name"] = "the tier of a step: no step is in this one"
+        seen.add(name)
+        if problem := _condition_problem(tier.when):
+            wrong[f"tiers.{index}.when"] = problem
+        elif "responder" in tier.when:
+            wrong[f"tiers.{index}.when"] = "about the incident: a tier is entered or not, whoever is there"
+    return wrong
+
+
+def _condition_problem(when: str) -> str:
+    """What is wrong with a condition; empty: nothing."""
+    if not when.strip():
+        return ""
+    try:
+        outcome = cel.check(when, SAMPLE)
+    except cel.CelError as error:
+        return str(error)
+    if outcome is not None and not isinstance(outcome, bool):
+        return f"a condition that gives true or false, not {outcome!r}"
+    return ""
 
 
 def _target_problems(where: str, targets: Sequence[str]) -> dict[str, str]:
@@ -165,7 +222,11 @@ def sentence(snapshot: PolicySnapshot, names: Mapping[tuple[str, int], str] | No
     wait = 0
     for index, step in enumerate(snapshot.steps):
         when = "First" if index == 0 else f"After {duration(wait)} without an answer" if wait else "At the same time"
-        lines.append(f"{when} page {_manner(step, people(step.targets))}.")
+        doing = f"page {_manner(step, people(step.people))}" if step.people else ""
+        if step.webhooks:
+            doing += f"{', and ' if doing else ''}call {people(step.webhooks)}"
+            doing += "" if step.people else _only_if(step)
+        lines.append(f"{when} {doing or 'page nobody'}.")
         wait = step.wait_s
     if snapshot.steps and snapshot.repeats:
         times = {1: "once more", 2: "twice more"}.get(snapshot.repeats, f"{snapshot.repeats} more times")
@@ -184,16 +245,24 @@ def sentence(snapshot: PolicySnapshot, names: Mapping[tuple[str, int], str] | No
         for step in snapshot.steps
         if step.warn_s is not None
     ]
+    entries = {step.tier: step.entry for step in snapshot.steps if step.entry}
+    lines += [f"An incident enters {tier} only if {entry}." for tier, entry in entries.items()]
     return lines
 
 
 def _manner(step: Step, people: str) -> str:
     """The people of a step with how, and under which condition, they are paged."""
     words = f"in turn one of {people}" if step.rotate else people
+    if step.acks != 1:
+        words += f" until {step.acks or 'all of them'} have acknowledged"
     if step.urgency:
         words += " loudly" if step.urgency == "high" else " quietly"
     if step.tier:
         words += f" ({step.tier})"
     if asks_responder(step.when):
         return f"{words}, of them those for whom {step.when}"
-    return f"{words}, if {step.when}" if step.when else words
+    return words + _only_if(step)
+
+
+def _only_if(step: Step) -> str:
+    return f", if {step.when}" if step.when else ""

@@ -23,7 +23,8 @@ _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM {TABLE} WHERE id = ANY(%s) ORDER B
 # what a change may touch, with PostgreSQL's types; ``id`` first
 _UPDATE = {
     "id": "bigint", "title": "text", "state": "text", "impact": "text", "urgency": "text", "priority": "text",
-    "severity": "text", "priority_reason": "text", "generation": "int", "version": "int", "seq": "int", "head": "text",
+    "severity": "text", "priority_reason": "text", "generation": "int", "acks_needed": "int", "version": "int",
+    "seq": "int", "head": "text",
     "group_key": "text", "group_until": "timestamptz", "alert_count": "int", "open_alert_count": "int",
     "suppressed_by": "text", "merged_into_id": "bigint", "acknowledged_by_id": "bigint",
     "acknowledged_at": "timestamptz", "resolved_at": "timestamptz", "snoozed_until": "timestamptz",

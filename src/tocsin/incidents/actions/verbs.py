@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tocsin.incidents import rules
+from tocsin.incidents import queries, rules
 from tocsin.incidents.actions.book import Book, use_book
 from tocsin.incidents.actions.declare import check_levels, matrix
-from tocsin.incidents.models import Incident
+from tocsin.incidents.models import Acknowledgement, Incident
 from tocsin.people import queries as people
 from tocsin.people.rules import Deed, require
 from tocsin.platform import events
@@ -19,10 +19,14 @@ SNOOZE_MAX = timedelta(days=7)
 
 @dataclass(slots=True)
 class Done:
-    """What became of a verb: ids that changed, and for the others why not."""
+    """What became of a verb: ids that changed, and for the others why not.
+
+    ``partly``: of those that changed, the ones for which more people have to do the same, with how many more.
+    """
 
     changed: list[int] = field(default_factory=list)
     skipped: dict[int, str] = field(default_factory=dict)
+    partly: dict[int, str] = field(default_factory=dict)
 
 
 def _each(ids: Iterable[int], actor: Actor, decide: Callable[[Book, rules.State], rules.Skip | None]) -> Done:
@@ -47,18 +51,39 @@ def _each(ids: Iterable[int], actor: Actor, decide: Callable[[Book, rules.State]
 
 
 def acknowledge(ids: Sequence[int], *, actor: Actor, via: str = "web") -> Done:
-    """Answer for incidents: pages of older generations stop in this transaction. ``via``: web, email ..."""
+    """Answer for incidents: pages of older generations stop in this transaction. ``via``: web, email ...
+
+    Of an incident that several people have to acknowledge, only the last of them stops the pages of the others.
+    """
+    partly: dict[int, str] = {}
 
     def decide(book: Book, incident: rules.State) -> rules.Skip | None:
-        skip = rules.acknowledge(incident, book.now, actor.user_id)
-        if skip is None:
+        several = incident.acks_needed > 1
+        given = queries.acknowledgers([(incident.id, incident.generation)]).get(incident.id, []) if several else ()
+        generation = incident.generation
+        found = rules.acknowledge(incident, book.now, actor.user_id, given)
+        if isinstance(found, rules.Skip):
+            return found
+        if several and actor.user_id is not None:
+            Acknowledgement.objects.create(
+                incident_id=incident.id, generation=generation, user_id=actor.user_id, at=book.now
+            )
+        if isinstance(found, rules.Partly):
+            partly[incident.id] = found.words
+            book.write(
+                incident, "partly_acknowledged", actor, {"via": via, "given": found.given, "needed": found.needed}
+            )
+        else:
             book.write(incident, "acknowledged", actor, {"via": via})
-        return skip
+        return None
 
     with use_book():
         done = _each(ids, actor, decide)
-        if done.changed:
-            events.publish([rules.IncidentsAcknowledged(tuple(done.changed))])
+        done.partly = partly
+        if partly and actor.user_id is not None:
+            events.publish([rules.IncidentsPartlyAcknowledged(tuple(partly), actor.user_id)])
+        if whole := tuple(key for key in done.changed if key not in partly):
+            events.publish([rules.IncidentsAcknowledged(whole)])
     return done
 
 
@@ -172,7 +197,7 @@ def reassign(ids: Sequence[int], *, user_ids: Sequence[int], actor: Actor) -> Do
         incident.state = "triggered"
         incident.acknowledged_by_id = None
         incident.snoozed_until = None
-        incident.generation += 1
+        rules.renew(incident)
         book.write(incident, "reassigned", actor, {"to": list(user_ids), "names": [names[key] for key in user_ids]})
         return None
 
@@ -213,7 +238,7 @@ def set_priority(
             and rules.pages_loudly(incident.priority)
             and not rules.pages_loudly(before[0])
         ):
-            incident.generation += 1
+            rules.renew(incident)
             louder.append(incident.id)
         book.write(
             incident,

@@ -21,7 +21,7 @@ def incident(state: str = "triggered") -> rules.State:
     )  # fmt: skip
 
 
-VERBS: dict[str, Callable[[rules.State], rules.Skip | None]] = {
+VERBS: dict[str, Callable[[rules.State], rules.Skip | rules.Partly | None]] = {
     "acknowledge": lambda i: rules.acknowledge(i, NOW, 1),
     "unacknowledge": rules.unacknowledge,
     "mitigate": lambda i: rules.mitigate(i, NOW, 1),

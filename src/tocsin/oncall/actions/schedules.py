@@ -13,7 +13,8 @@ from django.utils.text import slugify
 from tocsin.oncall import models, queries, rules
 from tocsin.oncall.actions.common import lock, tell
 from tocsin.oncall.rules import LayerSpec, ScheduleSpec
-from tocsin.people.models import Team, User
+from tocsin.people import queries as people
+from tocsin.people.models import User
 from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, clock
 from tocsin.platform.actor import Actor
@@ -33,7 +34,7 @@ def save_schedule(
         row = models.Schedule() if id is None else lock(id)
         if id is not None:
             require(actor, Deed.CONFIGURE, row.team_id)
-        team = _team(spec.team)
+        team = people.owning_team(spec.team, "This schedule cannot be kept.")
         require(actor, Deed.CONFIGURE, team.pk if team else None)
         if problems := rules.problems(spec):
             raise Invalid("This schedule cannot be kept.", problems)
@@ -124,15 +125,6 @@ def delete_schedules(ids: Iterable[int], *, actor: Actor) -> int:
         for row in found:
             row.delete()
     return len(found)
-
-
-def _team(slug: str) -> Team | None:
-    if not slug.strip():
-        return None
-    team = Team.objects.filter(Q(slug__iexact=slug.strip()) | Q(name__iexact=slug.strip())).order_by("pk").first()
-    if team is None:
-        raise Invalid("This schedule cannot be kept.", {"team": "the slug of a team, or empty"})
-    return team
 
 
 def _free(name: str, slug: str, pk: int | None) -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from tocsin.escalation.rules import (
+    Answers,
     Facts,
     Holds,
     NotifyRule,
@@ -70,12 +71,20 @@ class Incident:
     generation: int = 1
     steps: int = 0
     gaps: int = 0
-    answered: bool = False
+    asked: set[int] = field(default_factory=set)  # whose answer is on its way
+    acked: set[int] = field(default_factory=set)
+    acks_needed: int = 1
     pages: list[Page] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
         return self.state in ("triggered", "acknowledged")
+
+    def renew(self) -> None:
+        """Who must know has changed: acknowledgements are counted anew."""
+        self.generation += 1
+        self.asked -= self.acked
+        self.acked, self.acks_needed = set(), 1
 
     @property
     def first_page(self) -> datetime | None:
@@ -372,7 +381,7 @@ class Replay:
             incident.key = None
         incident.state, incident.resolved_at = "triggered", None
         incident.open_alerts += 1
-        incident.generation += 1
+        incident.renew()
         self._arming[incident.id] = incident
         return True
 
@@ -386,7 +395,7 @@ class Replay:
         incident.priority = incidents.priority_of(incident.impact, urgency, self.config.matrix)
         louder = incidents.pages_loudly(incident.priority) and not incidents.pages_loudly(before)
         if louder and incident.state == "triggered" and incident_id not in self._arming:
-            incident.generation += 1
+            incident.renew()
             self._arming[incident_id] = incident
 
     def ended(self, incident_id: int, alert: triage.Alert, reason: str) -> bool:
@@ -395,7 +404,7 @@ class Replay:
         if incident.open_alerts or not incident.open:
             return False
         incident.state, incident.resolved_at = "resolved", self._now
-        incident.generation += 1
+        incident.renew()
         if incident.key:
             self.by_group.pop(incident.key, None)
         return True
@@ -415,21 +424,25 @@ class Replay:
         """Page the step that is due, unless the incident was answered meanwhile."""
         while incident.generation == generation and incident.state == "triggered" and incident.steps < MOST_STEPS:
             incident.steps += 1
-            planned = plan(policy, at, self.config.resolve, self._now, self._facts(policy, incident))
+            answers = Answers(frozenset(incident.acked), incident.acks_needed)
+            planned = plan(policy, at, self.config.resolve, self._now, self._facts(policy, incident), answers)
+            incident.acks_needed = max(incident.acks_needed, planned.acks)
             reached = 0
             for page in planned.pages:
                 if page.user_id is None:
-                    incident.gaps += 1
+                    incident.gaps += page.gap
                     continue
                 urgency = page.urgency or page_urgency(incident.priority)
                 ways = notifications(self.config.notify.get(page.user_id, ()), urgency)
                 reached += len(ways)
                 at_once = sum(one.delay_s == 0 for one in ways)
                 incident.pages.append(Page(self._now, page.user_id, at.step + 1, urgency, at_once))
-            if reached and not incident.answered:
-                incident.answered = True
-                wait_s = self.recording.answers.get(incident.signal_id, self.recording.usual)
-                self._at(self._now + timedelta(seconds=wait_s), lambda: self._answer(incident))
+                # one answers at a time, unless several have to
+                if ways and page.user_id not in incident.asked and len(incident.asked) < incident.acks_needed:
+                    incident.asked.add(page.user_id)
+                    wait_s = self.recording.answers.get(incident.signal_id, self.recording.usual)
+                    answer = partial(self._answer, incident, page.user_id, generation)
+                    self._at(self._now + timedelta(seconds=wait_s), answer)
             if planned.next is None:
                 return
             at = planned.next
@@ -442,10 +455,17 @@ class Replay:
         if not policy.asks:
             return None
         service = self.config.facts.get(incident.service_id) or ServiceFacts(incident.service_id)
-        return Facts(incident.id, incident.priority, incident.severity, service, self.config.condition, incident.title)
+        return Facts(
+            incident.id, incident.priority, incident.severity, service, self.config.condition, incident.title,
+            opened_at=incident.opened_at,
+        )  # fmt: skip
 
-    def _answer(self, incident: Incident) -> None:
-        incident.answered = False
+    def _answer(self, incident: Incident, user_id: int, generation: int) -> None:
+        incident.asked.discard(user_id)
+        if incident.generation == generation and len(incident.acked) + 1 < incident.acks_needed:
+            incident.acked.add(user_id)
+            incident.asked.add(user_id)  # and is not asked again
+            return
         self._acknowledged(incident)
 
     def _acknowledged(self, incident: Incident) -> None:
@@ -453,7 +473,7 @@ class Replay:
             return
         incident.state = "acknowledged"
         incident.acknowledged_at = incident.acknowledged_at or self._now
-        incident.generation += 1
+        incident.renew()
         policy, generation = self.config.policies.get(incident.service_id), incident.generation
         due = ack_due(policy, self._now) if policy is not None else None
         if due is not None:
@@ -462,6 +482,6 @@ class Replay:
     def _awake(self, incident: Incident, generation: int) -> None:
         if incident.generation == generation and incident.state == "acknowledged":
             incident.state = "triggered"
-            incident.generation += 1
+            incident.renew()
             policy = self.config.policies[incident.service_id]
             self._step(incident, policy, incident.generation, woken())

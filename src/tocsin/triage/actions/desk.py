@@ -171,7 +171,7 @@ class Desk:
             self._raised[incident_id] = None
         louder = incident_rules.pages_loudly(state.priority) and not incident_rules.pages_loudly(before)
         if louder and state.state == "triggered" and incident_id not in self._opened:
-            state.generation += 1
+            incident_rules.renew(state)
             self._louder[incident_id] = None
 
     def ended(self, incident_id: int, alert: rules.Alert, reason: str) -> bool:
@@ -195,7 +195,7 @@ class Desk:
         if state is None:
             return "Its incident is gone."
         skip = incident_rules.acknowledge(state, self.book.now, None)
-        if skip:
+        if isinstance(skip, incident_rules.Skip):
             return f"INC-{incident_id} stays as it is: {skip.why}."
         self.book.write(state, "acknowledged", source_actor(source), {"via": "source"})
         self._acknowledged[incident_id] = None
