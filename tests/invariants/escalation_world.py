@@ -14,6 +14,7 @@ from typing import Literal
 from tocsin.escalation.queries import condition
 from tocsin.escalation.rules import (
     OFFICE_HOURS,
+    Answers,
     Facts,
     NotifyRule,
     PageReason,
@@ -45,6 +46,8 @@ WHEN = [
     "hour / 0 == 1", "hour", "24 / hour > 30",
     "responder.working", "responder.hour >= 1 && responder.hour < 5", 'responder.zone == "UTC" || !working_hours',
 ]  # fmt: skip
+ENTRIES = ["", "", "", 'priority == "P1"', "incident.minutes >= 5", "incident.minutes < 60", "false"]
+ACKS = [1, 1, 1, 1, 2, 3, 0]  # 0: everybody that the step finds
 URGENCIES: list[Literal["", "high", "low"]] = ["", "", "", "high", "low"]
 HOURS = [OFFICE_HOURS, (Restriction(frozenset({7}), 60, 150),), (Restriction(frozenset({6, 7}), 23 * 60, 90),)]
 
@@ -72,6 +75,8 @@ class World:
 
     def resolve(self, target: Target, at: datetime) -> Sequence[Resolved]:
         kind, key = target.subject
+        if kind == "webhook":
+            return []
         if kind == "user":
             found = [key]
         elif kind == "team":
@@ -101,25 +106,29 @@ def random_world(random: Random) -> World:
     targets += [Target("schedule", 10), Target("schedule", 11), Target("schedule", 12)]
     targets += [Target("owner", random.choice([0, 20]), "Owners"), Target("manager", 10, of="schedule")]
     targets += [Target("manager", 20, of="team"), Target("manager", random.choice(PEOPLE), of="user")]
+    hooks = [Target("webhook", 30, "Tickets"), Target("webhook", 31, "Light")]
 
-    def some(least: int, most: int) -> tuple[Target, ...]:
-        return tuple(random.sample(targets, random.randint(least, most)))
+    def some(least: int, most: int, of: Sequence[Target] = targets) -> tuple[Target, ...]:
+        return tuple(random.sample(of, random.randint(least, most)))
+
+    def step() -> Step:
+        rotate = random.random() < 0.3
+        return Step(
+            some(1, 3, targets + hooks),
+            random.choice([0, 30, 60, 300, 300, 600]),
+            when=random.choice(WHEN) if random.random() < 0.5 else "",
+            tier=random.choice(["", "L1", "L2"]),
+            urgency=random.choice(URGENCIES),
+            rotate=rotate,
+            acks=1 if rotate else random.choice(ACKS),
+            entry=random.choice(ENTRIES),
+        )
 
     policy = PolicySnapshot(
         policy_id=1,
         name="Any",
         version=random.randint(1, 9),
-        steps=tuple(
-            Step(
-                some(1, 3),
-                random.choice([0, 30, 60, 300, 300, 600]),
-                when=random.choice(WHEN) if random.random() < 0.5 else "",
-                tier=random.choice(["", "L1", "L2"]),
-                urgency=random.choice(URGENCIES),
-                rotate=random.random() < 0.3,
-            )
-            for _ in range(random.choice([0, 1, 2, 2, 3, 4]))
-        ),
+        steps=tuple(step() for _ in range(random.choice([0, 1, 2, 2, 3, 4]))),
         repeats=random.choice([0, 0, 1, 2, 3]),
         ack_timeout_s=random.choice([None, None, 60, 600, 1800]),
         fallback=some(0, 2),
@@ -136,6 +145,7 @@ def random_world(random: Random) -> World:
             ),
             holds=condition,
             title="Disk full",
+            opened_at=START,
         ),
         shifts=shifts,
         teams=teams,
@@ -172,7 +182,7 @@ def random_answers(random: Random) -> list[Answer]:
             verb=random.choice(verbs),  # type: ignore[arg-type]
             for_s=random.choice([60, 900]),
         )
-        for _ in range(random.randint(0, 4))
+        for _ in range(random.randint(0, 6))
     ]
 
 
@@ -214,6 +224,8 @@ class Shell:
         self.now = START
         self.state = "triggered"
         self.generation = 1
+        self.acked: set[int] = set()
+        self.needed = 1
         self.runs: list[Run] = []
         self.pages: list[Page] = []
         self.outbox: list[Message] = []
@@ -243,12 +255,25 @@ class Shell:
     def _move_on(self, state: str) -> None:
         """An answer: a new generation, and every older run stops, in one breath."""
         self.state = state
-        self.generation += 1
+        self._renew()
         self.stop()
 
-    def acknowledge(self) -> None:
+    def _renew(self) -> None:
+        self.generation += 1
+        self.acked, self.needed = set(), 1
+
+    def acknowledge(self, user: int | None) -> None:
         if self.state not in ("triggered", "snoozed"):
             return
+        if self.state == "triggered" and user is not None:
+            if user in self.acked:
+                return
+            if len(self.acked) + 1 < self.needed:
+                self.acked.add(user)
+                mine = [message for message in self.outbox if message.user == user]
+                self.outbox = [message for message in self.outbox if message.user != user]
+                self.dropped += mine
+                return
         self._move_on("acknowledged")
         if back := ack_due(self.world.policy, self.now):
             self.runs.append(Run(self.generation, "ack_timeout", back))
@@ -287,13 +312,15 @@ class Shell:
         while run := next((run for run in self.runs if run.due is not None and run.due <= self.now), None):
             if run.purpose != "escalate":
                 run.due = None
-                self.generation += 1
+                self._renew()
                 self.state = "triggered"
                 self.runs.append(Run(self.generation, "escalate", self.now, woken(), self.world.policy))
                 continue
             assert run.snapshot is not None
             self.done.append((run.generation, run.at))
-            decided = plan(run.snapshot, run.at, self.world.resolve, self.now, self.world.facts)
+            answers = Answers(frozenset(self.acked), self.needed)
+            decided = plan(run.snapshot, run.at, self.world.resolve, self.now, self.world.facts, answers)
+            self.needed = max(self.needed, decided.acks)
             reached = 0
             for page in decided.pages:
                 self.pages.append(Page(self.now, page.user_id, run.generation, run.at, page.reason))
@@ -341,12 +368,12 @@ def perform(world: World, duration_s: int, answers: Sequence[Answer]) -> Shell:
         )
         event = shell.next_event()
         if coming and coming[0][0] < end and (event is None or coming[0][0] <= event):
-            at, _, index = coming[0]
+            at, place, index = coming[0]
             heard.add(index)
             shell.now = max(shell.now, at)
             answer = answers[index]
             if answer.verb == "acknowledge":
-                shell.acknowledge()
+                shell.acknowledge(shell.pages[place].user)
             elif answer.verb == "resolve":
                 shell.resolve()
             else:

@@ -12,15 +12,16 @@ from random import Random
 import pytest
 from django.db import connection, transaction
 
-from tests.invariants.escalation_world import URGENCIES, WHEN, random_answers
+from tests.invariants.escalation_world import ENTRIES, URGENCIES, WHEN, random_answers
 from tocsin.catalogue.models import Service
 from tocsin.delivery import actions as delivery
+from tocsin.delivery.actions.webhooks import save_webhook
 from tocsin.delivery.contract import Delivered
 from tocsin.delivery.models import Delivery
-from tocsin.delivery.rules import Settled
+from tocsin.delivery.rules import Settled, WebhookSpec
 from tocsin.escalation.actions import policies, runs
 from tocsin.escalation.models import Page, Run
-from tocsin.escalation.rules import PolicySpec, StepSpec
+from tocsin.escalation.rules import PolicySpec, StepSpec, TierSpec
 from tocsin.escalation.simulator import Answer, Like, Simulation, simulate
 from tocsin.incidents import actions as incidents
 from tocsin.oncall import actions as oncall
@@ -117,17 +118,23 @@ def random_service(random: Random) -> Service:
         Membership.objects.create(team=team, user=user, role=random.choice(["member", "manager"]))
     targets = [f"user:{user.email}" for user in people] + ["schedule:first", "schedule:second", "team:team"]
     targets += ["owner", "manager:schedule:first", "manager:team:team", f"manager:user:{people[-1].email}"]
-    steps = [
-        StepSpec(
-            random.sample(targets, random.randint(1, 2)),
+    save_webhook(WebhookSpec("Tickets", "https://tickets.example.org/new"), actor=SYSTEM)
+
+    def step() -> StepSpec:
+        rotate = random.random() < 0.3
+        named = random.sample([*targets, "webhook:tickets"], random.randint(1, 2))
+        return StepSpec(
+            named,
             random.choice([0, 60, 300, 600]),
             when=random.choice(STATIC) if random.random() < 0.4 else "",
             urgency=random.choice(URGENCIES),
-            rotate=random.random() < 0.3,
+            rotate=rotate,
             tier=random.choice(["", "L1"]),
+            acks=1 if rotate or named == ["webhook:tickets"] else random.choice([1, 1, 2, 3, "all"]),
         )
-        for _ in range(random.randint(1, 3))
-    ]
+
+    steps = [step() for _ in range(random.randint(1, 3))]
+    tiers = [TierSpec("L1", random.choice(ENTRIES))] if any(step.tier for step in steps) else []
     policy = policies.save_policy(
         PolicySpec(
             name="Any",
@@ -135,6 +142,7 @@ def random_service(random: Random) -> Service:
             repeats=random.choice([0, 0, 1, 2]),
             ack_timeout_s=random.choice([None, 60, 600]),
             fallback=random.sample(targets, random.randint(0, 2)),
+            tiers=tiers,
         ),
         actor=SYSTEM,
     )
@@ -221,7 +229,7 @@ def try_world(seed: int) -> tuple[int, int]:
     happened = [(page.at, page.user_id, page.reason["text"], page.urgency) for page in pages]
     expected = [(page.at, page.user_id, page.reason.text, page.urgency) for page in foretold.pages]
     assert happened == expected, f"world {seed}"
-    messages = [(d.at, page.user_id, d.contact_method_id) for page in foretold.pages for d in page.deliveries]
+    messages = [(d.at, page.user_id, d.contact_method_id or None) for page in foretold.pages for d in page.deliveries]
     assert sorted(sent, key=repr) == sorted(messages, key=repr), f"world {seed}"
     return len(happened), len(sent)
 

@@ -4,14 +4,17 @@ All worlds live in one database and open their incident in one batch; the clock 
 and the real engine runs. Then each incident's pages must be those that the simulator foretold for its service.
 """
 
+import heapq
 import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 
-from tests.invariants.escalation_world import URGENCIES, WHEN
+from tests.invariants.escalation_world import ACKS, ENTRIES, URGENCIES, WHEN
 from tocsin.catalogue.models import Service
+from tocsin.delivery.models import Webhook
 from tocsin.escalation.actions import runs
 from tocsin.escalation.models import Page, Policy, PolicyStep
 from tocsin.escalation.simulator import Answer, Like, simulate
@@ -106,10 +109,12 @@ def worlds(rng: random.Random, now: datetime) -> list[Service]:
             found.append(rng.choice([plain, plain, plain, plain, above, {"kind": "owner"}]))
         return found
 
+    hook = Webhook.objects.create(name="Tickets", slug="tickets", url="https://tickets.example.org/new")
     policies = Policy.objects.bulk_create(
         [
             Policy(
                 name=f"Policy {n}", slug=f"policy-{n}", repeats=rng.choice([0, 0, 1, 2]),
+                tiers=[{"name": name, "when": rng.choice(ENTRIES)} for name in ("L1", "L2") if rng.random() < 0.3],
                 ack_timeout_s=rng.choice([None, None, 600, 1800]),
                 fallback=targets(2) if rng.random() < 0.4 else [],
             )
@@ -121,7 +126,8 @@ def worlds(rng: random.Random, now: datetime) -> list[Service]:
             PolicyStep(
                 policy=policy,
                 position=n,
-                targets=targets(2),
+                targets=targets(2) + ([{"kind": "webhook", "id": hook.pk}] if rng.random() < 0.1 else []),
+                acks=rng.choice(ACKS),
                 wait_s=rng.choice([60, 120, 300, 600, 900]),
                 when=rng.choice(WHEN) if rng.random() < 0.4 else "",
                 urgency=rng.choice(URGENCIES),
@@ -176,11 +182,15 @@ def test_engine_and_simulator_page_the_same_people_at_the_same_moments() -> None
     opened = {incident.service_id: incident for incident in Incident.objects.all()}
     assert len(opened) == WORLDS
     begun = min(incident.opened_at for incident in opened.values())
-    answers = {incident.pk: rng.choice([30, 90, 400, 1000]) for incident in opened.values() if rng.random() < 0.4}
+    answers = {
+        incident.pk: [Answer(page, rng.choice([30, 90, 400, 1000])) for page in range(1, rng.choice([1, 1, 2, 3]) + 1)]
+        for incident in opened.values()
+        if rng.random() < 0.5
+    }
     foretold = {}
     for service in services:
         incident = opened[service.pk]
-        script = [Answer(page=1, after_s=answers[incident.pk])] if incident.pk in answers else []
+        script = answers.get(incident.pk, [])
         foretold[incident.pk] = simulate(
             service.pk, incident.priority, incident.opened_at, int(WINDOW.total_seconds()), actor=SYSTEM,
             answers=script, like=Like(incident.severity, incident.title, incident.drill, incident.pk),
@@ -207,6 +217,10 @@ def test_engine_and_simulator_page_the_same_people_at_the_same_moments() -> None
     skipped = TimelineEntry.objects.filter(kind="step_skipped")
     assert skipped.count() > WORLDS / 10  # the worlds are worth trying
     assert Page.objects.filter(reason__turn__isnull=False).exists()
+    assert Page.objects.filter(reason__kind="webhook").count() > WORLDS / 20
+    partly = TimelineEntry.objects.filter(kind="partly_acknowledged").values_list("incident_id", flat=True)
+    assert len(set(partly)) > WORLDS / 20
+    assert TimelineEntry.objects.filter(kind="acknowledged", incident_id__in=partly).exists()
     assert {kind for kind in ("owner", "manager") if Page.objects.filter(reason__target__kind=kind).exists()} == {
         "owner", "manager"
     }  # fmt: skip
@@ -217,16 +231,20 @@ def test_engine_and_simulator_page_the_same_people_at_the_same_moments() -> None
         assert page.reason["text"] in reasons
 
 
-def live(begun: datetime, answers: dict[int, int]) -> None:
-    """Three hours of the engine, from due moment to due moment; people answer their first page when they do."""
+def live(begun: datetime, answers: dict[int, list[Answer]]) -> None:
+    """Three hours of the engine, from due moment to due moment; people answer their pages when they do."""
     end = begun + WINDOW
-    first = {
-        pk: begun + timedelta(seconds=after)
-        for pk, after in answers.items()
-        if Page.objects.filter(incident_id=pk, user__isnull=False).exists()
-    }
-    waiting = sorted((moment, pk) for pk, moment in first.items())
+    waiting: list[tuple[datetime, int, int, int]] = []  # when, which incident, which of its pages, whose
+    paged: Counter[int] = Counter()
+    seen = 0
     while True:
+        for page in Page.objects.filter(pk__gt=seen, user__isnull=False).order_by("id"):
+            seen = page.pk
+            paged[page.incident_id] += 1
+            for answer in answers.get(page.incident_id, ()):
+                if answer.page == paged[page.incident_id]:
+                    moment = page.at + timedelta(seconds=answer.after_s)
+                    heapq.heappush(waiting, (moment, page.incident_id, answer.page, page.user_id or 0))
         due = min([m for m in (runs.next_due(), waiting[0][0] if waiting else None) if m], default=end)
         if due >= end:
             return
@@ -235,10 +253,7 @@ def live(begun: datetime, answers: dict[int, int]) -> None:
             clock.shift(ahead)
         now = clock.now()
         while waiting and waiting[0][0] <= now:
-            _, pk = waiting.pop(0)
-            page = Page.objects.filter(incident_id=pk, user__isnull=False).order_by("id").first()
-            assert page is not None
-            assert page.user is not None
-            incidents.acknowledge([pk], actor=actor_of(page.user))
+            _, pk, _, user_id = heapq.heappop(waiting)
+            incidents.acknowledge([pk], actor=actor_of(User.objects.get(pk=user_id)))
         while runs.run_due(5_000):
             pass

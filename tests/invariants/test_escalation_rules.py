@@ -47,6 +47,7 @@ def foretold(world: World, duration_s: int, answers: list) -> tuple[list, list]:
         (one.at, page.user_id, one.contact_method_id, page.generation)
         for page in simulation.pages
         for one in page.deliveries
+        if page.user_id is not None
     ]
     return pages, sorted(sent, key=repr)
 
@@ -67,7 +68,7 @@ def test_the_simulator_foretells_what_the_engine_does_in_a_thousand_worlds() -> 
         expected = done(world, duration_s, answers)
         assert foretold(world, duration_s, answers) == expected, f"world {seed}"
         answered += len({generation for _, _, generation, _ in expected[0]}) > 1
-        gaps += any(user is None for _, user, _, _ in expected[0])
+        gaps += any(reason.kind == "gap" for *_, reason in expected[0])
     assert answered > 50  # the worlds are worth trying: people answer, and there are gaps
     assert gaps > 200
 
@@ -103,7 +104,8 @@ def test_nobody_on_call_is_never_silence(random: Random) -> None:
         decided = plan(world.policy, state, world.resolve, at, world.facts)
         last = state.step == len(world.policy.steps)
         step = Step((), 0) if last else world.policy.steps[state.step]
-        holds = "responder" in step.when or not step.when or condition(step.when, world.facts.variables(at))[0]
+        asked = [one for one in step.conditions if "responder" not in one]
+        holds = all(condition(one, world.facts.variables(at))[0] for one in asked)
         assert decided.skipped != holds
         if decided.skipped:
             assert not decided.pages
@@ -111,13 +113,15 @@ def test_nobody_on_call_is_never_silence(random: Random) -> None:
             continue
         assert decided.pages
         paged = [page.user_id for page in decided.pages if page.user_id is not None]
-        gap = any(page.user_id is None for page in decided.pages)
+        gap = any(page.gap for page in decided.pages)
+        calls = [page.webhook_id for page in decided.pages if page.webhook_id is not None]
+        assert calls == [target.id for target in step.webhooks]
         assert len(paged) == len(set(paged))
         assert not set(paged) & world.inactive
-        assert gap or paged
+        assert gap or paged or calls
         named = {
             person.user_id
-            for target in step.targets
+            for target in step.people
             for person in world.resolve(target, at)
             if "responder" not in step.when or world.facts.chosen(step.when, person.zone, at)[0]
         }
@@ -126,14 +130,20 @@ def test_nobody_on_call_is_never_silence(random: Random) -> None:
             assert paged[0] in named
             named = set(paged)
         fallback = {person.user_id for target in world.policy.fallback for person in world.resolve(target, at)}
-        assert set(paged) == (named or fallback)
-        assert gap == (not fallback if last else not named)
+        if calls and not step.people:
+            assert not paged  # nobody is asked for
+            assert not gap
+        else:
+            assert set(paged) == (named or fallback)
+            assert gap == (not fallback if last else not named)
+        if named:
+            assert decided.acks == (step.acks or len(named))
         for page in decided.pages:
             assert page.reason.text
             assert page.reason.policy == "Any"
             assert page.urgency == step.urgency
             assert page.reason.tier == step.tier
-            assert (page.reason.kind == "gap") == (page.user_id is None)
+            assert (page.reason.kind in ("gap", "webhook")) == (page.user_id is None)
 
 
 @given(st.randoms(use_true_random=False))
@@ -170,6 +180,7 @@ class Escalation(RuleBasedStateMachine):
     def begin(self, random: Random) -> None:
         self.shell = Shell(random_world(random))
         self.fences: list[tuple[datetime, int]] = []  # (when, the generation that was overtaken)
+        self.quiet: list[tuple[datetime, int, int]] = []  # (when, in which generation, who acknowledged)
 
     def _overtaken(self, before: int) -> None:
         if self.shell.generation > before:
@@ -184,11 +195,15 @@ class Escalation(RuleBasedStateMachine):
         if (at := self.shell.next_event()) is not None:
             self.shell.until(at, inclusive=False)
 
-    @rule()
-    def acknowledge(self) -> None:
-        before = self.shell.generation
-        self.shell.acknowledge()
+    @rule(user=st.none() | st.sampled_from(PEOPLE))
+    def acknowledge(self, user: int | None) -> None:
+        before, needed, given = self.shell.generation, self.shell.needed, self.shell.acked | {user}
+        triggered = self.shell.state == "triggered"
+        self.shell.acknowledge(user)
         self._overtaken(before)
+        if triggered and user is not None:
+            assert (self.shell.state == "acknowledged") == (len(given) >= needed)
+            self.quiet.append((self.shell.now, before, user))
 
     @rule()
     def resolve(self) -> None:
@@ -221,6 +236,15 @@ class Escalation(RuleBasedStateMachine):
         for when, generation in self.fences:
             assert all(m.generation > generation for at, m in self.shell.sent if at > when)
             assert all(page.generation > generation for page in self.shell.pages if page.at > when)
+
+    @invariant()
+    def who_has_acknowledged_is_left_alone(self) -> None:
+        if not hasattr(self, "shell"):
+            return
+        for when, generation, user in self.quiet:
+            assert not any(m.user == user and m.generation == generation and at > when for at, m in self.shell.sent)
+            later = [page for page in self.shell.pages if page.generation == generation and page.at > when]
+            assert not any(page.user == user for page in later)
 
     @invariant()
     def there_is_exactly_one_live_generation(self) -> None:

@@ -6,6 +6,7 @@ from tocsin.catalogue.commands import nouns as catalogue
 from tocsin.cli.config_as_code import register as register_config
 from tocsin.cli.organisation import nouns as organisation
 from tocsin.cli.output import Noun
+from tocsin.delivery.commands import nouns as delivery
 from tocsin.escalation.commands import nouns as escalation
 from tocsin.escalation.commands import simulate
 from tocsin.escalation.commands_sweep import sweep
@@ -27,6 +28,7 @@ NOUNS: list[Noun] = [
     *rota,
     *calendars,
     *escalation,
+    *delivery,
     *catalogue,
     *intake,
     *people,

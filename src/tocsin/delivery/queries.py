@@ -410,6 +410,8 @@ def delivery(actor: Actor, delivery_id: int) -> Delivery | None:
 
 def shown_address(actor: Actor, item: Delivery) -> str:
     """The address as this actor may see it: in full only to the person and administrators; it may be a credential."""
+    if rules.webhook_id(item.key) is not None:
+        return item.address  # its name
     if actor.user_id == item.user_id or may(actor, Deed.ADMINISTER):
         return item.address
     return masked(item.channel, item.address)

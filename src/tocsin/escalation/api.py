@@ -51,6 +51,12 @@ class StepOut(Schema):
     warn_s: int | None
     urgency: str
     rotate: bool
+    acks: int | str
+
+
+class TierOut(Schema):
+    name: str
+    when: str
 
 
 class PolicyDetail(PolicyOut):
@@ -58,6 +64,7 @@ class PolicyDetail(PolicyOut):
     fallback: list[str]
     executives: list[str]
     executive_priorities: list[str]
+    tiers: list[TierOut]
     sentences: list[str]
 
 
@@ -96,6 +103,7 @@ class SimulateIn(Strict):
     severity: str = "critical"
     title: str = ""
     incident: int = Field(0, description="Its imagined number: who has the turn where people take turns.")
+    reasons: list[str] = Field([], description="Codes of escalations by hand, as conditions may ask for them.")
 
 
 class SimulationOut(Schema):
@@ -174,6 +182,7 @@ def detail_json(row: Policy) -> dict[str, Any]:
         "fallback": spec.fallback,
         "executives": spec.executives,
         "executive_priorities": spec.executive_priorities,
+        "tiers": [asdict(tier) for tier in spec.tiers],
         "sentences": sentence(queries.snapshot([row.pk])[row.pk]),
     }
 
@@ -239,8 +248,10 @@ def list_policies(request: HttpRequest, paging: Query[Paging], q: str = "", team
 def create_policy(request: HttpRequest, spec: Body[PolicySpec]) -> Status[dict[str, Any]]:
     """Add a policy.
 
-    Targets are `user:EMAIL`, `schedule:SLUG`, `team:SLUG`, `owner` (the team that owns the incident's service), and
-    `manager:user:EMAIL`, `manager:schedule:SLUG`, `manager:team:SLUG`.
+    Targets are `user:EMAIL`, `schedule:SLUG`, `team:SLUG`, `owner` (the team that owns the incident's service),
+    `manager:user:EMAIL`, `manager:schedule:SLUG`, `manager:team:SLUG`, and in steps `webhook:SLUG`. `acks` of a step:
+    how many people have to acknowledge before the others are left alone, or `all`. `tiers`: the conditions under which
+    an incident enters the tiers that steps name.
     """
     return Status(201, detail_json(actions.save_policy(spec, actor=asker(request))))
 
@@ -278,7 +289,7 @@ def run_simulation(request: HttpRequest, body: SimulateIn) -> dict[str, Any]:
         of = queries.snapshot([row.pk])[row.pk]
     else:
         of = catalogue.service(actor, body.service).pk
-    like = Like(severity=body.severity, title=body.title, incident_id=body.incident)
+    like = Like(severity=body.severity, title=body.title, incident_id=body.incident, reasons=tuple(body.reasons))
     found = simulate(of, body.priority, at, body.for_s, actor=actor, like=like)
     emails = people.emails(line.user_id for line in found.lines if line.user_id is not None)
     told = found.to_json()

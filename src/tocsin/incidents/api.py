@@ -21,6 +21,11 @@ from tocsin.platform.errors import Conflict, Invalid, NotFound
 router = Router(tags=["incidents"])
 
 
+class AcknowledgementOut(Schema):
+    user: str
+    at: datetime
+
+
 class IncidentOut(Schema):
     id: int
     number: str  # as people call it: INC-12
@@ -42,6 +47,8 @@ class IncidentOut(Schema):
     drill: bool
     merged_into: int | None
     acknowledged_by: str | None
+    acks_needed: int  # how many people have to acknowledge; more than 1 only while it is triggered
+    acknowledgements: list[AcknowledgementOut]  # those that count now, where several people have to
     assignees: list[str]
     opened_at: datetime
     acknowledged_at: datetime | None
@@ -60,6 +67,7 @@ class DoneOut(Schema):
 
     changed: list[int]
     skipped: dict[int, str]
+    partly: dict[int, str] = {}  # of the changed ones: how many more people have to do the same
 
 
 class ActorOut(Schema):
@@ -157,6 +165,8 @@ def incident_json(row: Incident) -> dict[str, Any]:
         "drill": row.drill,
         "merged_into": row.merged_into_id,
         "acknowledged_by": row.acknowledged_by.email if row.acknowledged_by else None,
+        "acks_needed": row.acks_needed,
+        "acknowledgements": [{"user": one.user.email, "at": one.at} for one in queries.acknowledgements(row)],
         "assignees": sorted(user.email for user in row.assignees.all()),
         "opened_at": row.opened_at,
         "acknowledged_at": row.acknowledged_at,
@@ -195,7 +205,7 @@ def list_incidents(request: HttpRequest, filters: Query[Filters]) -> dict[str, A
         since=filters.since,
         until=filters.until,
         sort=filters.sort,
-    ).prefetch_related("assignees")
+    ).prefetch_related("assignees", "acknowledgements__user")
     found, following = page(rows, paging, queries.SORTS[filters.sort])
     return {"items": [incident_json(row) for row in found], "next": following}
 
@@ -290,7 +300,7 @@ def do_to_incidents(request: HttpRequest, verb: VerbName, body: BulkIn) -> dict[
     """Do something to many incidents (`ids`) at once; what is skipped says why."""
     told = body.model_dump()
     done = _do(asker(request), verb, [number_of(ref) for ref in told.pop("ids")], told)
-    return {"changed": done.changed, "skipped": done.skipped}
+    return {"changed": done.changed, "skipped": done.skipped, "partly": done.partly}
 
 
 @router.post("/incidents/{ref}/{verb}", response=IncidentOut)

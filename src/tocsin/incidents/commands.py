@@ -87,7 +87,9 @@ def declare(
 
 
 def _told(row: dict[str, Any]) -> None:
-    output.say(f"{row['number']} is {row['state']}, {row['priority']}: {row['title']}")
+    given, needed = len(row["acknowledgements"]), row["acks_needed"]
+    so_far = f" ({given} of {needed} acknowledgements)" if needed > 1 else ""
+    output.say(f"{row['number']} is {row['state']}{so_far}, {row['priority']}: {row['title']}")
 
 
 def _do(verb: str, which: list[str], **told: Any) -> None:
@@ -105,6 +107,8 @@ def _do(verb: str, which: list[str], **told: Any) -> None:
 
 def _summed(done: dict[str, Any]) -> None:
     output.say(f"Changed: {', '.join(f'INC-{key}' for key in done['changed']) or 'none'}")
+    for key, more in done.get("partly", {}).items():
+        output.say(f"INC-{key}: {more}")
     for key, why in done["skipped"].items():
         output.say(f"Not INC-{key}: {why}")
 

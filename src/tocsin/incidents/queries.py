@@ -115,12 +115,13 @@ def reasons(incident_id: int, kinds: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code for code in codes if code))
 
 
-def acknowledgements(actor: Actor, incident: Incident) -> list[Acknowledgement]:
-    """The acknowledgements that count now, or that ended the paging, where several people had to; in their order."""
-    require(actor, Deed.READ)
+def acknowledgements(incident: Incident) -> list[Acknowledgement]:
+    """The acknowledgements that count now, or that ended the paging, where several people had to; in their order.
+
+    From what was prefetched (``acknowledgements__user``), where it was.
+    """
     generation = incident.generation if incident.state == "triggered" else incident.generation - 1
-    rows = Acknowledgement.objects.filter(incident_id=incident.pk, generation=generation)
-    return list(rows.select_related("user").order_by("id"))
+    return [one for one in incident.acknowledgements.all() if one.generation == generation]
 
 
 def verify_timeline(incident_id: int) -> list[str]:

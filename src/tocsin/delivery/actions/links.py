@@ -107,8 +107,12 @@ def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
     actor = actor_of(user, kind="link", scopes=frozenset({"respond"}))
     open_ids = [item.pk for item in before if item.state not in ("resolved", "closed")]
     changed: list[int] = []
+    partly: dict[int, str] = {}
     if verb == "acknowledge":
-        changed = incidents_actions.acknowledge(open_ids, via=channel or via, actor=actor).changed
+        done = incidents_actions.acknowledge(open_ids, via=channel or via, actor=actor)
+        changed, partly = done.changed, done.partly
+        if not changed and len(open_ids) == 1 and (why := done.skipped.get(open_ids[0])):
+            return LinkOutcome(verb, tuple(before), user, False, f"{why[:1].upper()}{why[1:]}.")
     elif verb == "resolve":
         changed = incidents_actions.resolve(open_ids, actor=actor).changed
     else:
@@ -124,4 +128,6 @@ def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
     if not changed:
         return LinkOutcome(verb, tuple(now), user, False, _standing(verb, now) or "Nothing needed to be done.")
     mine = [item for item in now if item.pk in set(changed)]
-    return LinkOutcome(verb, tuple(now), user, True, f"{_names(mine)} {PAST[verb]}. Thank you, {user.name}.")
+    more = " ".join(f"INC-{key}: {words}." for key, words in partly.items())
+    text = f"{_names(mine)} {PAST[verb]}. {more}".strip()
+    return LinkOutcome(verb, tuple(now), user, True, f"{text} Thank you, {user.name}.")

@@ -8,9 +8,10 @@ from django import forms
 from django.http import HttpResponse, QueryDict
 from django.views.decorators.http import require_http_methods
 
+from tocsin.delivery import webhooks
 from tocsin.escalation import queries
 from tocsin.escalation.actions import policies as actions
-from tocsin.escalation.rules import PRIORITIES, PolicySpec, StepSpec
+from tocsin.escalation.rules import PRIORITIES, PolicySpec, StepSpec, TierSpec
 from tocsin.oncall import queries as oncall
 from tocsin.people import queries as people
 from tocsin.people.rules import Deed, may, require
@@ -21,6 +22,7 @@ from tocsin.web.shortcuts import Request, blame, done, page, signed_in
 MOST = 50
 URGENCIES = (("", "as the priority says"), ("high", "loudly"), ("low", "quietly"))
 TIERS = ("L1", "L2", "L3", "manager", "executive")
+ACKS = (("1", "one person"), *((str(n), f"{n} people") for n in range(2, 6)), ("all", "everybody it finds"))
 
 
 class PolicyForm(forms.Form):
@@ -60,6 +62,7 @@ class Step:
     warn: str = ""
     urgency: str = ""
     rotate: bool = False
+    acks: str = "1"
     problem: str = ""
     field: str = ""  # its selects' name
 
@@ -67,7 +70,10 @@ class Step:
     def of(cls, spec: StepSpec) -> "Step":
         """A stored step as text."""
         warn = f"{spec.warn_s / 60:g}" if spec.warn_s is not None else ""
-        return cls(f"{spec.wait_s / 60:g}", list(spec.targets), spec.when, spec.tier, warn, spec.urgency, spec.rotate)
+        return cls(
+            f"{spec.wait_s / 60:g}", list(spec.targets), spec.when, spec.tier, warn, spec.urgency, spec.rotate,
+            str(spec.acks),
+        )  # fmt: skip
 
     def to_spec(self) -> StepSpec:
         """As the action takes it; what is no number is -1, which no policy takes."""
@@ -79,12 +85,19 @@ class Step:
             _seconds(self.warn) if self.warn.strip() else None,
             self.urgency,
             self.rotate,
+            int(self.acks) if self.acks.isdecimal() else self.acks,
         )
+
+    @property
+    def all_acks(self) -> list[tuple[str, str]]:
+        """How many acknowledgements it may ask for, with what it asks for now."""
+        known = dict(ACKS)
+        return [*ACKS] if self.acks in known else [*ACKS, (self.acks, f"{self.acks} people")]
 
     @property
     def more(self) -> bool:
         """Whether it says more than whom and how long."""
-        return bool(self.when or self.tier or self.warn or self.urgency or self.rotate)
+        return bool(self.when or self.tier or self.warn or self.urgency or self.rotate or self.acks != "1")
 
 
 def _steps(data: QueryDict) -> list[Step]:
@@ -98,9 +111,15 @@ def _steps(data: QueryDict) -> list[Step]:
             data.get(f"warn-{number}", "")[:12],
             data.get(f"urgency-{number}", "")[:10],
             f"rotate-{number}" in data,
+            data.get(f"acks-{number}", "1")[:4],
         )
         for number, wait in enumerate(waits)
     ]
+
+
+def _tiers(data: QueryDict) -> list[TierSpec]:
+    found = zip(data.getlist("tier-name")[:MOST], data.getlist("tier-when")[:MOST], strict=False)
+    return [TierSpec(name.strip()[:60], when.strip()[:4_000]) for name, when in found if name.strip() or when.strip()]
 
 
 def _moved(steps: list[Step], fallback: list[str], executives: list[str], do: str) -> None:
@@ -143,6 +162,7 @@ def _offered(request: Request) -> list[tuple[str, list[tuple[str, str]]]]:
         ),
         ("One person", [(f"user:{row.email}", row.name) for row in users]),
         ("Managers", above),
+        ("Webhooks", [(f"webhook:{row.slug}", f"Call {row.name}") for row in webhooks.webhooks(request.actor)]),
     ]
 
 
@@ -173,12 +193,14 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
     teams = [one for one in people.teams(request.actor) if may(request.actor, Deed.CONFIGURE, one.pk)]
     team.choices = [("", "no team"), *((one.slug, one.name) for one in teams)]
     if posted:
+        tiers = _tiers(request.POST)
         steps, fallback = _steps(request.POST), [text for text in request.POST.getlist("fallback") if text]
         executives = [text for text in request.POST.getlist("executives") if text]
     elif spec:
         steps, fallback, executives = list(map(Step.of, spec.steps)), list(spec.fallback), list(spec.executives)
+        tiers = list(spec.tiers)
     else:
-        steps, fallback, executives = [Step()], [], []
+        steps, fallback, executives, tiers = [Step()], [], [], []
     do = request.POST.get("do", "save") if posted else ""
     status = 200
     if posted and do != "save":
@@ -200,6 +222,7 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
                 fallback=fallback,
                 steps=[step.to_spec() for step in steps],
                 executives=executives,
+                tiers=tiers,
                 # unchecked to the last: nobody is told, and the usual priority is there when somebody will be
                 executive_priorities=data["executive_priorities"] or ([] if executives else ["P1"]),
             )
@@ -212,6 +235,9 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
                     if parts[0] == "steps" and len(parts) > 1 and parts[1].isdigit() and int(parts[1]) < len(steps):
                         steps[int(parts[1])].problem = f"{parts[2]}: {text}" if len(parts) > 2 else text
                         form.add_error(None, f"Step {int(parts[1]) + 1}: {text}")
+                        del error.problems[name]
+                    elif parts[0] == "tiers" and len(parts) > 2 and parts[1].isdigit():
+                        form.add_error(None, f"Tier {tiers[int(parts[1])].name or int(parts[1]) + 1}: {text}")
                         del error.problems[name]
                 if error.problems or not form.errors:
                     blame(form, error)
@@ -230,6 +256,7 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
             "executives": [*[t for t in executives if t], ""],
             "urgencies": URGENCIES,
             "tiers": TIERS,
+            "entries": [*tiers, TierSpec("")],
             "offered": _offered(request),
             "cancel": f"/policies/{row.pk}/" if row else "/policies/",
         },

@@ -35,8 +35,10 @@ ICONS = {
     "team": "users",
     "owner": "users",
     "manager": "arrow-big-up-dash",
+    "webhook": "webhook",
 }
-HREFS = {"user": "/people/{}/", "schedule": "/on-call/{}/", "team": "/people/teams/{}/", "owner": "/services/"}
+HREFS = {"user": "/people/{}/", "schedule": "/on-call/{}/", "team": "/people/teams/{}/", "owner": "/services/",
+         "webhook": "/settings/webhooks/{}/"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Moment:
 
     @property
     def gap(self) -> bool:
-        return any(page.user_id is None for page, _ in self.pages)
+        return any(page.gap for page, _ in self.pages)
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ def _why(reason: rules.PageReason, request: Request) -> str:
     how += f", {reason.turn}" if reason.turn else ""
     if until := reason.via.get("to"):
         how += f", until {absolute(datetime.fromisoformat(until), request.user.zone, now(request), seconds=False)}"
-    if reason.kind == "gap":
+    if reason.kind in ("gap", "webhook"):
         return reason.why
     return how if reason.kind == "step" else f"{reason.why}, so the fallback: {how}"
 

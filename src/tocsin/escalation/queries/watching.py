@@ -10,7 +10,8 @@ from tocsin.delivery.models import Attempt, Delivery
 from tocsin.escalation import rules
 from tocsin.escalation.models import Page, Run
 from tocsin.escalation.queries.policies import Resolver, resolver_for
-from tocsin.escalation.queries.runs import facts_for
+from tocsin.escalation.queries.runs import answers, facts_for
+from tocsin.incidents import queries as incidents
 from tocsin.people.models import User
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
@@ -27,6 +28,7 @@ class Coming:
     targets: tuple[str, ...]
     users: tuple[User, ...]
     tier: str = ""
+    webhooks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def ahead(actor: Actor, incident_id: int, now: datetime, limit: int = 4) -> Ahea
         due_in = max(0, round((run.due_at - now).total_seconds()))
         facts = facts_for(actor, incident_id, snapshot) if snapshot.asks else None
         steps = rules.preview(snapshot, rules.RunState(run.step, run.loop), due_in, limit, now, facts)
-        found = [list(_people(snapshot, step, resolve, now, facts)) for step in steps]
+        given = answers([incidents.incident(actor, incident_id)]).get(incident_id, rules.NO_ANSWER)
+        found = [list(_people(snapshot, step, resolve, now, facts, given.by)) for step in steps]
         users = User.objects.in_bulk({key for keys in found for key in keys})
         for step, keys in zip(steps, found, strict=True):
             coming.append(
@@ -68,9 +71,10 @@ def ahead(actor: Actor, incident_id: int, now: datetime, limit: int = 4) -> Ahea
                     step=step.step,
                     loop=step.loop,
                     last=step.last,
-                    targets=tuple(target.words() for target in step.targets),
+                    targets=tuple(target.words() for target in step.targets if target.kind != "webhook"),
                     users=tuple(users[key] for key in keys if key in users),
                     tier=step.tier,
+                    webhooks=tuple(target.name for target in step.targets if target.kind == "webhook"),
                 )
             )
     return Ahead(
@@ -85,12 +89,17 @@ def ahead(actor: Actor, incident_id: int, now: datetime, limit: int = 4) -> Ahea
 
 
 def _people(
-    snapshot: rules.PolicySnapshot, ahead: rules.Ahead, resolve: Resolver, now: datetime, facts: rules.Facts | None
+    snapshot: rules.PolicySnapshot,
+    ahead: rules.Ahead,
+    resolve: Resolver,
+    now: datetime,
+    facts: rules.Facts | None,
+    answered: frozenset[int],
 ) -> Iterable[int]:
     """Whom a step that lies ahead would page as things stand."""
     last = ahead.step > len(snapshot.steps)
     step = rules.Step(snapshot.fallback, 0) if last else snapshot.steps[ahead.step - 1]
-    return rules.finds(step, rules.RunState(ahead.step - 1, ahead.loop - 1), resolve, now, facts).people
+    return rules.finds(step, rules.RunState(ahead.step - 1, ahead.loop - 1), resolve, now, facts, answered).people
 
 
 def last_run(actor: Actor, incident_id: int) -> Run | None:
@@ -129,7 +138,8 @@ def page(actor: Actor, page_id: int) -> Page | None:
 
 def fate(page: Page) -> tuple[str, str]:
     """What became of a page: its tone (good, warn, bad, quiet) and a sentence."""
-    if page.user_id is None:
+    webhook = page.reason.get("kind") == "webhook"
+    if page.user_id is None and not webhook:
         return "bad", "nobody to page"
     if page.answered_at:
         return "good", f"answered: {page.answer or 'acknowledged'}"
@@ -137,6 +147,8 @@ def fate(page: Page) -> tuple[str, str]:
     states = {delivery.state for delivery in deliveries}
     if not deliveries:
         return "bad", "no way to reach them"
+    if webhook and states & {"accepted", "delivered"}:
+        return "good", "called"
     if "delivered" in states:
         return "warn", "reached, no answer yet"
     if "accepted" in states:

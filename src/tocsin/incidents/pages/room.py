@@ -72,6 +72,8 @@ def room(request: Request, incident_id: int) -> HttpResponse:
         "elapsed_to": incident.resolved_at,
         "lasted": (incident.resolved_at - incident.opened_at).total_seconds() if incident.resolved_at else 0,
         "assignees": list(incident.assignees.all()),
+        "acknowledgements": (given := queries.acknowledgements(incident)),
+        "mine": any(one.user_id == request.user.pk for one in given),
         "next": watching.ahead(request.actor, incident_id, at) if incident.state in rules.OPEN else None,
         "late": at - health.LATE,
         "last_run": watching.last_run(request.actor, incident_id),

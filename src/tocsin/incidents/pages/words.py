@@ -9,6 +9,7 @@ from tocsin.escalation.rules import REASONS
 KINDS = {
     "opened": ("siren", "triggered", "state"),
     "acknowledged": ("hand", "acknowledged", "state"),
+    "partly_acknowledged": ("hand", "acknowledged", "state"),
     "unacknowledged": ("undo-2", "triggered", "state"),
     "mitigated": ("shield", "mitigated", "state"),
     "resolved": ("circle-check", "resolved", "state"),
@@ -25,6 +26,7 @@ KINDS = {
     "alert_resolved": ("bell-off", "quiet", "alerts"),
     "paged": ("bell-ring", "info", "people"),
     "nobody_paged": ("circle-help", "bad", "people"),
+    "webhook_called": ("webhook", "info", "people"),
     "paged_by_hand": ("bell-ring", "info", "people"),
     "escalated": ("arrow-big-up-dash", "warn", "people"),
     "team_called": ("users", "warn", "people"),
@@ -67,6 +69,14 @@ def _opened(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
 
 def _acknowledged(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"acknowledged it{_via(data)}"
+
+
+def _partly(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"acknowledged it{_via(data)}, {data.get('given')} of {data.get('needed')}"
+
+
+def _webhook(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"called {', '.join(data.get('webhooks') or [])} ({data.get('policy')}, step {data.get('step')})"
 
 
 def _resolved(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
@@ -161,7 +171,8 @@ def _people(ids: Any, names: Mapping[int, str], written: Any = None) -> str:
 
 
 WRITERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
-    "opened": _opened, "acknowledged": _acknowledged, "resolved": _resolved, "priority_changed": _priority,
+    "opened": _opened, "acknowledged": _acknowledged, "partly_acknowledged": _partly, "resolved": _resolved,
+    "priority_changed": _priority, "webhook_called": _webhook,
     "reassigned": _reassigned, "snoozed": _snoozed, "retitled": _retitled, "merged": _merged, "absorbed": _absorbed,
     "paged": _paged, "nobody_paged": _nobody, "paged_by_hand": _by_hand, "escalated": _escalated,
     "alert_joined": _joined, "team_called": _team, "managers_called": _managers, "step_skipped": _skipped,

@@ -13,6 +13,10 @@ from tocsin.catalogue import actions as catalogue
 from tocsin.catalogue import queries as catalogue_queries
 from tocsin.catalogue.models import Service
 from tocsin.catalogue.rules import ServiceSpec
+from tocsin.delivery import webhooks
+from tocsin.delivery.actions.webhooks import delete_webhooks, save_webhook
+from tocsin.delivery.models import Webhook
+from tocsin.delivery.rules import WEBHOOK, WebhookSpec
 from tocsin.escalation import actions as escalation
 from tocsin.escalation import queries as escalation_queries
 from tocsin.escalation.models import Policy
@@ -36,7 +40,7 @@ from tocsin.triage import queries as triage_queries
 from tocsin.triage.models import Rule
 from tocsin.triage.rules import RuleSpec, WindowSpec
 
-strict(UserSpec, TeamSpec, ServiceSpec, SourceSpec, ScheduleSpec, PolicySpec, RuleSpec, WindowSpec)
+strict(UserSpec, TeamSpec, ServiceSpec, SourceSpec, ScheduleSpec, WebhookSpec, PolicySpec, RuleSpec, WindowSpec)
 
 
 @dataclass
@@ -51,6 +55,7 @@ class Configuration:
     people: list[UserSpec] = field(default_factory=list)
     teams: list[TeamSpec] = field(default_factory=list)
     schedules: list[ScheduleSpec] = field(default_factory=list)
+    webhooks: list[WebhookSpec] = field(default_factory=list)
     policies: list[PolicySpec] = field(default_factory=list)
     services: list[ServiceSpec] = field(default_factory=list)
     sources: list[SourceSpec] = field(default_factory=list)
@@ -164,6 +169,22 @@ def _schedules() -> dict[str, tuple[int, Any]]:
     return _by_name(oncall_queries.export_schedules(), dict(Schedule.objects.values_list("slug", "pk")), _named)
 
 
+def _webhooks() -> dict[str, tuple[int, Any]]:
+    specs = [replace(spec, url=_hidden(WEBHOOK, spec.url)) for spec in webhooks.export_webhooks()]
+    return _by_name(specs, dict(Webhook.objects.values_list("slug", "pk")), _named)
+
+
+def _save_webhook(spec: WebhookSpec, *, actor: Actor, id: int | None = None) -> Webhook:
+    """``save_webhook``, after an address that stands for a stored secret was turned back into it."""
+    if spec.url.startswith(REFERENCE):
+        stored = Webhook.objects.filter(pk=id or 0).values_list("url", flat=True).first() or ""
+        if not stored or _reference(stored) != spec.url:
+            problem = "the address itself: no stored one is meant by this"
+            raise Invalid("This webhook cannot be kept.", {"url": problem})
+        spec = replace(spec, url=stored)
+    return save_webhook(spec, actor=actor, id=id)
+
+
 def _policies() -> dict[str, tuple[int, Any]]:
     return _by_name(escalation_queries.export_policies(), dict(Policy.objects.values_list("slug", "pk")), _named)
 
@@ -229,6 +250,10 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "schedules", "schedule", ScheduleSpec, _named, _schedules, oncall.save_schedule,
         lambda ids, actor: oncall.delete_schedules(ids, actor=actor),
+    ),
+    Kind(
+        "webhooks", "webhook", WebhookSpec, _named, _webhooks, _save_webhook,
+        lambda ids, actor: delete_webhooks(ids, actor=actor),
     ),
     Kind(
         "policies", "policy", PolicySpec, _named, _policies, escalation.save_policy,

@@ -1,0 +1,9 @@
+"""Pages of delivery: the pocket phone, the page behind an action link, what was sent, webhooks."""
+
+from tocsin.delivery.pages.messages import note_of
+from tocsin.delivery.pages.messages import urlpatterns as messages
+from tocsin.delivery.pages.webhooks import urlpatterns as webhooks
+
+urlpatterns = [*messages, *webhooks]
+
+__all__ = ["note_of", "urlpatterns"]
