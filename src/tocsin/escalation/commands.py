@@ -28,7 +28,7 @@ def create_policy(
         list[str],
         typer.Option(
             help="Targets, how long to wait, and what else: schedule:primary,owner=5m;tier=L1;when=working_hours;"
-            "warn=30m;urgency=low;rotate. May be repeated."
+            "warn=30m;urgency=low;rotate;acks=2 (or acks=all). May be repeated."
         ),
     ],
     fallback: Annotated[
@@ -44,6 +44,10 @@ def create_policy(
     executive_priority: Annotated[
         list[str] | None, typer.Option(help="Of which priorities; P1 when not given; may be repeated.")
     ] = None,
+    tier: Annotated[
+        list[str] | None,
+        typer.Option(help='When an incident may enter a tier: executive=priority == "P1". May be repeated.'),
+    ] = None,
 ) -> None:
     """Add a policy; `policy save FILE` writes any."""
     steps = [_step(text) for text in step]
@@ -57,9 +61,18 @@ def create_policy(
         "fallback": fallback or [],
         "executives": executive or [],
         "executive_priorities": executive_priority or ["P1"],
+        "tiers": [_tier(text) for text in tier or ()],
     }
     with api() as server:
         output.emit(server.post("/policies", spec), lambda value: output.say(f"Added policy {value['slug']}."))
+
+
+def _tier(text: str) -> dict[str, str]:
+    """``executive=priority == "P1"`` as the API takes it."""
+    name, equals, when = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise typer.BadParameter(f"--tier: {text!r} is not a tier and its condition, as in L2=incident.minutes >= 30")
+    return {"name": name, "when": when}
 
 
 def _step(text: str) -> dict[str, Any]:
@@ -74,10 +87,12 @@ def _step(text: str) -> dict[str, Any]:
             found["rotate"] = True
         elif name == "warn" and equals:
             found["warn_s"] = seconds(value)
+        elif name == "acks" and equals:
+            found["acks"] = int(value) if value.isdecimal() else value
         elif name in ("tier", "when", "urgency") and equals:
             found[name] = value
         elif option:
-            raise typer.BadParameter(f"--step: {option!r} is none of tier=, when=, warn=, urgency=, rotate")
+            raise typer.BadParameter(f"--step: {option!r} is none of tier=, when=, warn=, urgency=, acks=, rotate")
     return found
 
 

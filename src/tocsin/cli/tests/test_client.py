@@ -196,17 +196,29 @@ def test_an_incident_from_its_declaration_to_its_end(tell: Callable[..., Any], t
 
 def test_a_policy_with_all_that_a_step_can_say(tell: Callable[..., Any], tocsin: Run) -> None:
     world(tell)
+    tell("webhook", "create", "--name", "Tickets", "--url", "https://tickets.example.org/new", "--secret", "s3cret")
     made = tell(
         "policy", "create", "--name", "All", "--fallback", "owner", "--executive", "manager:team:core",
-        "--executive-priority", "P1", "--executive-priority", "P2", "--step",
+        "--executive-priority", "P1", "--executive-priority", "P2", "--tier", "boss=incident.minutes >= 30", "--step",
         'schedule:primary,owner=10m;tier=L1;warn=30m;when=priority == "P1" && hour >= 0;urgency=low;rotate',
-        "--step", "manager:schedule:primary",
+        "--step", "manager:schedule:primary,webhook:tickets=5m;tier=boss;acks=all",
     )  # fmt: skip
+    assert made["tiers"] == [{"name": "boss", "when": "incident.minutes >= 30"}]
+    assert "webhook Tickets" in made["sentences"][1]
     assert made["steps"][0] == {
         "targets": ["schedule:primary", "owner"], "wait_s": 600, "when": 'priority == "P1" && hour >= 0', "tier": "L1",
-        "warn_s": 1800, "urgency": "low", "rotate": True,
+        "warn_s": 1800, "urgency": "low", "rotate": True, "acks": 1,
     }  # fmt: skip
-    assert made["steps"][1]["targets"] == ["manager:schedule:primary"]
+    assert made["steps"][1]["targets"] == ["manager:schedule:primary", "webhook:tickets"]
+    assert made["steps"][1]["acks"] == "all"
+    assert "executive_priorities" in made
+    assert "steps.0.acks" in tocsin("policy", "create", "--name", "B", "--step", "owner;acks=many", code=1).stderr
+    assert "L2=" in tocsin("policy", "create", "--name", "B", "--step", "owner", "--tier", "L2", code=2).stderr
+    refused = tocsin("webhook", "delete", "tickets", "--yes", code=1)
+    assert "called by All" in refused.stderr
+    assert tell("webhook", "show", "tickets")["called_by"] == ["All"]
+    assert tell("webhook", "test", "tickets")["channel"] == "webhook"
+    assert "Tickets" in tocsin("webhook", "list").stdout
     assert made["executives"] == ["manager:team:core"]
     assert made["executive_priorities"] == ["P1", "P2"]
     assert "none of tier=" in tocsin("policy", "create", "--name", "B", "--step", "owner;loud", code=2).stderr

@@ -130,7 +130,15 @@ def test_everything_a_step_can_say_is_typed_kept_and_shown(dana: Client, made: d
         "fallback": ["team:shop"],
         "executives": ["manager:team:shop"],
         "executive_priorities": ["P1", "P2"],
+        "acks-1": "all",
+        "tier-1": "boss",
+        "tier-name": ["boss", ""],
+        "tier-when": ["incident.minutes >= 30", ""],
     }
+    refused = dana.post("/policies/new/", form | {"tier-name": ["cellar"], "tier-when": ["responder.working"]})
+    assert refused.status_code == 422
+    assert "no step is in this one" in refused.content.decode()
+    assert "Step 1: 1 in a step" in dana.post("/policies/new/", form | {"acks-0": "2"}).content.decode()
     wrong = dana.post("/policies/new/", form | {"when-1": "hours > 3"})
     assert wrong.status_code == 422
     assert "unknown variable &#x27;hours&#x27;" in wrong.content.decode()
@@ -148,10 +156,21 @@ def test_everything_a_step_can_say_is_typed_kept_and_shown(dana: Client, made: d
         "low",
         True,
     )
-    assert (second.when, second.tier, second.warn_s, second.urgency, second.rotate) == ("", "", None, "", False)
+    assert (second.when, second.tier, second.warn_s, second.urgency, second.rotate) == ("", "boss", None, "", False)
+    assert (first.acks, second.acks) == (1, 0)
+    assert row.tiers == [{"name": "boss", "when": "incident.minutes >= 30"}]
     assert row.executive_priorities == ["P1", "P2"]
     shown = dana.get(f"/policies/{row.pk}/").content.decode()
-    for text in ("L1", "working_hours", "in turn", "managers are warned after", "Executives", "The owning team"):
+    for text in (
+        "incident.minutes &gt;= 30",
+        "until all of them have acknowledged",
+        "L1",
+        "working_hours",
+        "in turn",
+        "managers are warned after",
+        "Executives",
+        "The owning team",
+    ):
         assert text in shown
     again = dana.get(f"/policies/{row.pk}/edit/").content.decode()
     assert 'value="owner" selected' in again
