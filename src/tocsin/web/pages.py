@@ -58,7 +58,12 @@ def _find(actor: Actor, text: str) -> list[tuple[str, list[Hit]]]:
     else:
         incidents = incidents.filter(state__in=OPEN_STATES)
     hits = [
-        Hit(f"/incidents/{one.pk}/", f"INC-{one.pk} {one.title}", "flame", f"{one.priority} {one.state}")
+        Hit(
+            f"/incidents/{one.pk}/",
+            f"INC-{one.pk} {one.title}",
+            "flame",
+            f"{one.priority} {one.state}{', confidential' if one.confidential else ''}",
+        )
         for one in incidents.order_by("-id")[:MOST]
     ]
     groups = [("Pages", found[:12]), ("Incidents" if text else "Open incidents", hits)]
