@@ -1,5 +1,6 @@
 """Confidential incidents: at every door an outsider finds nothing, and a reader finds what is there."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -169,18 +170,10 @@ def call() -> Callable[..., Any]:
     def ask(user: User, method: str, path: str, body: Any = None, scopes: tuple[str, ...] = ("admin",)) -> Any:
         _, token = people_actions.create_token(user.pk, actor=SYSTEM, scopes=scopes)
         client = Client(headers={"Authorization": f"Bearer {token}"}, raise_request_exception=False)
-        return client.generic(
-            method, f"/api/v1{path}", **({"data": _json(body)} if body is not None else {}),
-            content_type="application/json",
-        )  # fmt: skip
+        data = "" if body is None else json.dumps(body)
+        return client.generic(method, f"/api/v1{path}", data=data, content_type="application/json")
 
     return ask
-
-
-def _json(body: Any) -> str:
-    import json
-
-    return json.dumps(body)
 
 
 API = [
