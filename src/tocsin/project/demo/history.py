@@ -169,8 +169,8 @@ class Teller:
             if plot.confidential:
                 entries.append(confidential.let_in(self.users.values(), who, answered))
         if plot.confidential:
-            for row in confidential.readers(entries):
-                self.tables.add("incidents_reader", state.id, *row)
+            for reader in confidential.readers(entries):
+                self.tables.add("incidents_reader", state.id, *reader)
         self._end(plot, state, over, who, entries)
         state.version = len(entries)
         for at, kind, actor, data in sorted(entries, key=lambda entry: entry[0]):
