@@ -65,7 +65,8 @@ def sentence(kind: str, data: Mapping[str, Any], names: Mapping[int, str]) -> st
 
 def _opened(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     how = "declared it" if data.get("how") == "declared" else "opened it"
-    return f"{how} as {data['priority']}" if data.get("priority") else how
+    secret = ", confidential" if data.get("confidential") else ""
+    return f"{how} as {data['priority']}{secret}" if data.get("priority") else how + secret
 
 
 def _acknowledged(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
