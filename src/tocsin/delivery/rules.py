@@ -234,7 +234,7 @@ def body_of_page(incident: IncidentFacts, *, why: str, others: Sequence[str], zo
     them. Of a confidential incident only that somebody must look."""
     if incident.confidential:
         first = "This is a drill.\n" if incident.drill else ""
-        return f"{first}{incident.title}: {incident.priority}. Sign in to read what it is about."
+        return f"{first}{incident.title}\n{incident.priority}. Sign in to read what it is about."
     alerts = f", {incident.alert_count} alerts" if incident.alert_count > 1 else ""
     since = moments.absolute(incident.opened_at, zone, now=incident.opened_at, seconds=False)
     lines = [

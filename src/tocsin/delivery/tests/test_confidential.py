@@ -50,7 +50,7 @@ def test_a_page(world: World) -> None:
     paged(world, incident)
     [(message, _)] = queries.compose(actions.claim())
     assert message.title == f"Confidential incident INC-{incident.pk}"
-    assert message.body == f"Confidential incident INC-{incident.pk}: P1. Sign in to read what it is about."
+    assert message.body == f"Confidential incident INC-{incident.pk}\nP1. Sign in to read what it is about."
     assert [link.verb for link in message.links] == ["view", "acknowledge", "resolve", "escalate"]
     assert (message.why, message.others, message.loud) == ("", (), True)
     silent(message)
@@ -102,7 +102,7 @@ def test_a_bundle(world: World, kind: str) -> None:
         assert f"Confidential incident INC-{incident.pk}" in message.body
     text = repr(message) + payload(message, "http://t.example").decode()
     assert "Payroll" not in text
-    assert "41" not in text
+    assert [facts.alert_count for facts in message.incidents] == [0, 0, 0]
 
 
 def test_made_confidential_on_the_way(world: World) -> None:

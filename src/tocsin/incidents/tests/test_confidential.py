@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -431,3 +432,28 @@ def test_escalating_by_hand_is_for_readers(scene: Scene) -> None:
         escalation.page_team(key, scene.company["team"].pk, actor=outsider, reason_code="impact")
     with pytest.raises(Conflict):  # nobody is above, which a reader is told
         escalation.escalate_up(key, actor=scene.actor(scene.reader), reason_code="impact")
+
+
+# --- beside an older version --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["incidents_incident", "catalogue_service"])
+def test_an_older_version_goes_on_writing(scene: Scene, table: str) -> None:
+    """It does not know the new columns: the database fills them in."""
+    assert scene.other.confidential is False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns"
+            " WHERE table_name = %s AND column_name NOT IN ('id', 'name', 'slug', 'confidential')",
+            [table],
+        )
+        old = cursor.fetchone()[0]
+        new = "id, name, slug, " if table == "catalogue_service" else "id, "
+        given = "9999, 'Old', 'old', " if table == "catalogue_service" else "9999, "
+        cursor.execute(f"INSERT INTO {table} ({new}{old}) SELECT {given}{old} FROM {table} ORDER BY id LIMIT 1")
+        cursor.execute(f"SELECT confidential FROM {table} WHERE id = 9999")
+        assert cursor.fetchone() == (False,)
+
+
+def test_no_migration_is_missing() -> None:
+    call_command("makemigrations", "incidents", "catalogue", check=True, dry_run=True, verbosity=0)
