@@ -17,6 +17,9 @@ from tests.invariants.test_engine_as_foretold import START, travel
 from tocsin.catalogue.models import Dependency, Service
 from tocsin.escalation.actions import runs
 from tocsin.escalation.models import Page, Run
+from tocsin.incidents.models import Incident
+from tocsin.people.models import User
+from tocsin.people.queries import actor_of
 from tocsin.platform import clock, remember
 from tocsin.platform.actor import SYSTEM
 from tocsin.project.config.reading import File
@@ -148,6 +151,13 @@ def test_what_a_change_would_have_done(django_assert_max_num_queries: Any) -> No
     assert [row["title"] for row in found["missed"]["items"]] == ["Disk full"]
     assert found["missed"]["items"][0]["service"] == "Checkout"
     assert found["pages_saved"] > 0
+    # whoever may not read the incident hears that there is a difference, not where
+    Incident.objects.update(confidential=True)
+    User.objects.filter(pk=made.bob.pk).update(role="manager")
+    manager = actor_of(User.objects.get(pk=made.bob.pk))
+    hidden = replay([File("f.yaml", rule)], since=timedelta(hours=1), actor=manager).to_json()["missed"]
+    assert [(row["title"], row["service"]) for row in hidden["items"]] == [("Confidential", "")]
+    Incident.objects.update(confidential=False)
     assert found["later"]["count"] == 0
     empty = "services:\n  - {name: Checkout, team: payments, policy: payments, tier: 1}\n"
     later = (

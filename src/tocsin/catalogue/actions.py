@@ -65,6 +65,7 @@ def save_service(spec: ServiceSpec, *, actor: Actor, id: int | None = None) -> S
             "runbook_url": spec.runbook_url,
             "zone": spec.zone,
             "hours": [window.to_json() for window in spec.hours],
+            "confidential": spec.confidential,
         }
         changed = [name for name, value in wanted.items() if id is None or getattr(service, name) != value]
         for name in changed:
@@ -229,5 +230,6 @@ def _facts(service: Service) -> dict[str, object]:
         "runbook_url": service.runbook_url,
         "zone": service.zone,
         "hours": service.hours,
+        "confidential": service.confidential,
         "depends_on": sorted(service.needs.values_list("needs__slug", flat=True)),
     }

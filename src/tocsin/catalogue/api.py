@@ -34,6 +34,7 @@ class ServiceOut(Schema):
     runbook_url: str
     zone: str
     hours: list[dict[str, Any]]
+    confidential: bool
     created_at: datetime
 
 
@@ -98,6 +99,7 @@ def service_json(service: Service) -> dict[str, Any]:
         "runbook_url": service.runbook_url,
         "zone": service.zone,
         "hours": [asdict(window) for window in queries.hours_of(service)],
+        "confidential": service.confidential,
         "created_at": service.created_at,
     }
 

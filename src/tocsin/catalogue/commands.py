@@ -43,6 +43,9 @@ def create_service(
         list[str] | None,
         typer.Option(help="Working hours: Mon-Fri 09:00-17:00; may be repeated. That is also what counts without."),
     ] = None,
+    confidential: Annotated[
+        bool, typer.Option("--confidential", help="Its incidents are for those only whom they concern.")
+    ] = False,
 ) -> None:
     """Add a service."""
     spec: dict[str, Any] = {
@@ -59,6 +62,7 @@ def create_service(
         "auto_resolve_s": seconds(auto_resolve) if auto_resolve else None,
         "zone": zone,
         "hours": _hours(hours) if hours else [],
+        "confidential": confidential,
     }
     with api() as server:
         output.emit(server.post("/services", spec), lambda value: output.say(f"Added service {value['slug']}."))

@@ -32,6 +32,9 @@ class Service(models.Model):
     )
     # windows as of oncall.rules.RestrictionSpec; empty: Monday to Friday, 09:00 to 17:00
     hours = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), blank=True)
+    confidential = models.BooleanField(
+        default=False, db_default=False, help_text="incidents that open on it are confidential from the first moment"
+    )
     created_at = models.DateTimeField()
     dependencies = models.ManyToManyField("self", through="Dependency", symmetrical=False, related_name="dependants")
 

@@ -130,4 +130,5 @@ def spec_of(row: Service) -> ServiceSpec:
         runbook_url=row.runbook_url,
         zone=row.zone,
         hours=hours_of(row),
+        confidential=row.confidential,
     )

@@ -26,6 +26,7 @@ class ServiceSpec:
     ``team``, ``policy`` and ``depends_on`` name others by slug or name; ``depends_on`` None: leave it as it is.
     ``impact`` empty: by tier. ``auto_resolve_s`` ends an incident nobody touches after that many seconds. ``hours``:
     when people work on it, in its ``zone`` (IANA; empty: UTC); empty: Monday to Friday, 09:00 to 17:00.
+    ``confidential``: incidents that open on it are for those only whom they concern.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ServiceSpec:
     runbook_url: str = ""
     zone: str = ""
     hours: list[RestrictionSpec] = field(default_factory=list)
+    confidential: bool = False
 
 
 @dataclass(frozen=True, slots=True)

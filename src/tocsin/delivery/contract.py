@@ -82,6 +82,7 @@ class IncidentFacts:
     alert_count: int = 0
     drill: bool = False
     acknowledged_by: str = ""
+    confidential: bool = False  # then title, service and names are blank or say only that
 
     @property
     def number(self) -> str:

@@ -14,6 +14,7 @@ from tocsin.delivery import rules
 from tocsin.delivery.contract import Channel, IncidentFacts, Link, Message, Method
 from tocsin.delivery.models import WAITING, Attempt, Delivery, PocketMessage, Webhook
 from tocsin.delivery.rules import Claimed
+from tocsin.incidents.queries import readable
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform import clock, plugins, prepared, secrets
 from tocsin.platform.actor import Actor
@@ -74,7 +75,7 @@ def _clear(stored: str) -> str:
 
 _INCIDENTS = """
 SELECT i.id, i.title, i.state, i.priority, i.urgency, i.severity, i.service_id, s.name, i.opened_at, i.updated_at,
-       i.alert_count, i.drill, coalesce(u.name, '')
+       i.alert_count, i.drill, coalesce(u.name, ''), i.confidential
 FROM incidents_incident i JOIN catalogue_service s ON s.id = i.service_id
 LEFT JOIN people_user u ON u.id = i.acknowledged_by_id WHERE i.id = ANY(%s)
 """
@@ -111,7 +112,8 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
     methods: dict[int, tuple[int, str, Any, str, bool, str]] = {}
     if incident_ids:
         for row in prepared.fetch(_INCIDENTS, [incident_ids], few=few):
-            incidents[row[0]] = IncidentFacts(*[*row[:10], f"{base}/incidents/{row[0]}/", *row[10:]])
+            facts = IncidentFacts(*[*row[:10], f"{base}/incidents/{row[0]}/", *row[10:]])
+            incidents[row[0]] = rules.redacted(facts) if facts.confidential else facts
     if page_ids:
         for page, incident_id, generation, user, name, reason in prepared.fetch(
             _PAGES, [page_ids, incident_ids], few=few
@@ -155,7 +157,10 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
             problem = "the incident is gone"
         everyone = names.get((item.incident_id or 0, item.generation or 0), {})
         others = tuple(other for user, other in everyone.items() if user != item.user_id)
-        result.append(Prepared(item, method, name, incident, why.get(item.page_id or 0), others, problem, zone, notice))
+        reason = why.get(item.page_id or 0)
+        if incident is not None and incident.confidential:  # policies, teams and names tell what it is about
+            others, reason = (), None
+        result.append(Prepared(item, method, name, incident, reason, others, problem, zone, notice))
     return result
 
 
@@ -378,17 +383,16 @@ def _number(rows: Mapping[str, Mapping[str, Any]], kind: str, name: str) -> int:
 # --- for pages, incidents and people ------------------------------------------------------------------------------
 
 
-def _deliveries() -> QuerySet[Delivery]:
-    return Delivery.objects.select_related("user", "contact_method").prefetch_related(
-        Prefetch("attempt_rows", queryset=Attempt.objects.order_by("id"))
-    )
+def _deliveries(actor: Actor) -> QuerySet[Delivery]:
+    found = Delivery.objects.select_related("user", "contact_method").filter(readable(actor, "incident_id"))
+    return found.prefetch_related(Prefetch("attempt_rows", queryset=Attempt.objects.order_by("id")))
 
 
 def of_pages(actor: Actor, page_ids: Iterable[int]) -> dict[int, list[Delivery]]:
     """Deliveries by page, each with ``attempt_rows`` loaded, in the order of the person's rules."""
     require(actor, Deed.READ)
     found: dict[int, list[Delivery]] = {page: [] for page in page_ids}
-    for row in _deliveries().filter(page_id__in=list(found)).order_by("rule_position", "id"):
+    for row in _deliveries(actor).filter(page_id__in=list(found)).order_by("rule_position", "id"):
         found[cast(int, row.page_id)].append(row)
     return found
 
@@ -397,15 +401,15 @@ def of_incidents(actor: Actor, incident_ids: Iterable[int]) -> dict[int, list[De
     """Deliveries by incident, each with ``attempt_rows`` loaded, in the order in which they were planned."""
     require(actor, Deed.READ)
     found: dict[int, list[Delivery]] = {incident: [] for incident in incident_ids}
-    for row in _deliveries().filter(incident_id__in=list(found)).order_by("id"):
+    for row in _deliveries(actor).filter(incident_id__in=list(found)).order_by("id"):
         found[cast(int, row.incident_id)].append(row)
     return found
 
 
 def delivery(actor: Actor, delivery_id: int) -> Delivery | None:
-    """One delivery with its attempts; None when there is none."""
+    """One delivery with its attempts; None when there is none, or none that the actor may read."""
     require(actor, Deed.READ)
-    return _deliveries().filter(id=delivery_id).first()
+    return _deliveries(actor).filter(id=delivery_id).first()
 
 
 def shown_address(actor: Actor, item: Delivery) -> str:
@@ -429,11 +433,10 @@ def masked(channel: str, address: str) -> str:
     return address[:2] + "…" if len(address) > 4 else "…"
 
 
-def pocket(user_id: int, *, limit: int = 50) -> list[PocketMessage]:
-    """What a person's demo phone has received, newest first."""
-    return list(
-        PocketMessage.objects.filter(user_id=user_id).select_related("incident", "delivery").order_by("-id")[:limit]
-    )
+def pocket(actor: Actor, user_id: int, *, limit: int = 50) -> list[PocketMessage]:
+    """What a person's demo phone has received, newest first; on another's, nothing of what the actor may not read."""
+    found = PocketMessage.objects.filter(user_id=user_id).select_related("incident", "delivery").order_by("-id")
+    return list((found if actor.user_id == user_id else found.filter(readable(actor, "incident_id")))[:limit])
 
 
 def pocket_unread(user_id: int) -> int:
@@ -441,6 +444,6 @@ def pocket_unread(user_id: int) -> int:
     return PocketMessage.objects.filter(user_id=user_id, read_at=None).count()
 
 
-def latest_failures(limit: int = 20) -> list[Delivery]:
+def latest_failures(actor: Actor, limit: int = 20) -> list[Delivery]:
     """Deliveries that failed most recently."""
-    return list(_deliveries().filter(state="failed").order_by(F("ended_at").desc())[:limit])
+    return list(_deliveries(actor).filter(state="failed").order_by(F("ended_at").desc())[:limit])

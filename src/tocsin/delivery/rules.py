@@ -5,11 +5,12 @@ Pure: plain values in, plain values out.
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tocsin.delivery.contract import Accepted, Delivered, IncidentFacts, Link, Message, Rejected, Result
 from tocsin.escalation.rules import PageReason
+from tocsin.incidents.rules import public_title
 from tocsin.platform import moments
 
 # --- what happened (see project/reactions.py for what follows) ----------------------------------------------------
@@ -197,12 +198,22 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
+def redacted(incident: IncidentFacts) -> IncidentFacts:
+    """What may leave the house of a confidential incident: its number, state and priority, and where to read more."""
+    return replace(
+        incident, title=public_title(incident.id), service_id=0, service="", alert_count=0, acknowledged_by="",
+        confidential=True,
+    )  # fmt: skip
+
+
 def _drill(drill: bool) -> str:
     return "[DRILL] " if drill else ""
 
 
 def title_of_page(incident: IncidentFacts) -> str:
     """The title of a page: what a lock screen or an SMS must say."""
+    if incident.confidential:
+        return f"{_drill(incident.drill)}{incident.title}"
     return cut(
         f"{_drill(incident.drill)}{incident.priority} {incident.service}: {incident.title} ({incident.number})",
         TITLE_LENGTH,
@@ -211,6 +222,8 @@ def title_of_page(incident: IncidentFacts) -> str:
 
 def title_of_resolved(incident: IncidentFacts) -> str:
     """The title of a notice of resolution."""
+    if incident.confidential:
+        return f"{_drill(incident.drill)}Resolved: {incident.title}"
     return cut(
         f"{_drill(incident.drill)}Resolved: {incident.service}: {incident.title} ({incident.number})", TITLE_LENGTH
     )
@@ -218,7 +231,10 @@ def title_of_resolved(incident: IncidentFacts) -> str:
 
 def body_of_page(incident: IncidentFacts, *, why: str, others: Sequence[str], zone: str = "UTC") -> str:
     """The text of a page: what is wrong, since when, why you, who else. Moments as people of the IANA ``zone`` read
-    them."""
+    them. Of a confidential incident only that somebody must look."""
+    if incident.confidential:
+        first = "This is a drill.\n" if incident.drill else ""
+        return f"{first}{incident.title}\n{incident.priority}. Sign in to read what it is about."
     alerts = f", {incident.alert_count} alerts" if incident.alert_count > 1 else ""
     since = moments.absolute(incident.opened_at, zone, now=incident.opened_at, seconds=False)
     lines = [
@@ -238,6 +254,8 @@ def body_of_page(incident: IncidentFacts, *, why: str, others: Sequence[str], zo
 def body_of_resolved(incident: IncidentFacts) -> str:
     """The text of a notice of resolution."""
     first = "This is a drill.\n" if incident.drill else ""
+    if incident.confidential:
+        return f"{first}{incident.title} is {incident.state}. Nothing more to do."
     return f"{first}{incident.title}\n{incident.number} on {incident.service} is {incident.state}. Nothing more to do."
 
 

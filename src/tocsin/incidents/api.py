@@ -45,6 +45,7 @@ class IncidentOut(Schema):
     open_alert_count: int
     suppressed_by: str
     drill: bool
+    confidential: bool
     merged_into: int | None
     acknowledged_by: str | None
     acks_needed: int  # how many people have to acknowledge; more than 1 only while it is triggered
@@ -91,6 +92,18 @@ class EntryList(Schema):
     next: str | None
 
 
+class ReaderOut(Schema):
+    user: str
+    name: str
+    at: datetime
+    why: str
+
+
+class ReaderList(Schema):
+    items: list[ReaderOut]
+    next: str | None = None
+
+
 class Filters(Strict):
     state: list[str] = []
     priority: list[str] = []
@@ -113,6 +126,7 @@ class DeclareIn(Strict):
     urgency: str = ""
     priority: str = ""
     priority_reason: str = ""
+    confidential: bool = False
 
 
 class VerbIn(Strict):
@@ -163,6 +177,7 @@ def incident_json(row: Incident) -> dict[str, Any]:
         "open_alert_count": row.open_alert_count,
         "suppressed_by": row.suppressed_by,
         "drill": row.drill,
+        "confidential": row.confidential,
         "merged_into": row.merged_into_id,
         "acknowledged_by": row.acknowledged_by.email if row.acknowledged_by else None,
         "acks_needed": row.acks_needed,
@@ -223,6 +238,7 @@ def declare_incident(request: HttpRequest, body: DeclareIn) -> Status[dict[str, 
         urgency=body.urgency,
         priority=body.priority,
         priority_reason=body.priority_reason,
+        confidential=body.confidential,
     )
     return Status(201, incident_json(queries.incident(actor, made.pk)))
 
@@ -245,6 +261,16 @@ def list_timeline(
     return {"items": [entry_json(row) for row in found], "next": following}
 
 
+@router.get("/incidents/{ref}/readers", response=ReaderList)
+def list_readers(request: HttpRequest, ref: str) -> dict[str, Any]:
+    """Who was let into a confidential incident, and why; administrators may read it besides."""
+    rows = queries.readers(asker(request), number_of(ref))
+    return {
+        "items": [{"user": row.user.email, "name": row.user.name, "at": row.at, "why": row.why} for row in rows],
+        "next": None,
+    }
+
+
 def _users(actor: Actor, emails: list[str]) -> list[int]:
     return [people.user(actor, email).pk for email in emails]
 
@@ -264,6 +290,9 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "retitle": ({"title"}, set()),
     "priority": (set(), {"priority", "impact", "urgency", "reason"}),
     "merge": ({"incidents"}, set()),
+    "make-confidential": (set(), {"reason"}),
+    "lift-confidentiality": ({"reason"}, set()),
+    "let-in": ({"users"}, {"reason"}),
 }
 VERBS: dict[str, Verb] = {
     "acknowledge": lambda actor, ids, told: actions.acknowledge(ids, actor=actor, via="api"),
@@ -278,10 +307,17 @@ VERBS: dict[str, Verb] = {
     "retitle": lambda actor, ids, told: actions.retitle(ids, actor=actor, **told),
     "priority": lambda actor, ids, told: actions.set_priority(ids, actor=actor, **told),
     "merge": lambda actor, ids, told: actions.merge(ids[0], [number_of(ref) for ref in told["incidents"]], actor=actor),
+    "make-confidential": lambda actor, ids, told: actions.make_confidential(
+        ids, actor=actor, why=told.get("reason", "")
+    ),
+    "lift-confidentiality": lambda actor, ids, told: actions.lift_confidentiality(ids, actor=actor, why=told["reason"]),
+    "let-in": lambda actor, ids, told: actions.admit(
+        ids, user_ids=_users(actor, told["users"]), actor=actor, reason=told.get("reason", "")
+    ),
 }
 VerbName = Literal[
     "acknowledge", "unacknowledge", "mitigate", "resolve", "close", "reopen", "snooze", "reassign", "note", "retitle",
-    "priority", "merge",
+    "priority", "merge", "make-confidential", "lift-confidentiality", "let-in",
 ]  # fmt: skip
 
 
@@ -309,7 +345,9 @@ def do_to_incident(request: HttpRequest, ref: str, verb: VerbName, body: VerbIn 
 
     `snooze` needs `until`; `reassign` needs `users` (e-mail addresses); `note` needs `text`; `retitle` needs `title`;
     `merge` needs `incidents`, which are merged into this one; `priority` takes `priority` with `reason`, or `impact`
-    and `urgency`; `resolve` takes `note`; `reopen` and `unacknowledge` take `reason`.
+    and `urgency`; `resolve` takes `note`; `reopen`, `unacknowledge` and `make-confidential` take `reason`;
+    `lift-confidentiality` needs `reason`; `let-in` needs `users`, who may read a confidential incident from then on,
+    and takes `reason`.
     """
     actor = asker(request)
     incident = queries.incident(actor, number_of(ref))

@@ -71,6 +71,7 @@ def declare(
     urgency: Annotated[str, typer.Option(help="high, medium or low; high when not given.")] = "",
     priority: Annotated[str, typer.Option(help="P1 to P5, against the matrix; needs --priority-reason.")] = "",
     priority_reason: Annotated[str, typer.Option(help="Why the matrix is wrong here.")] = "",
+    confidential: Annotated[bool, typer.Option("--confidential", help="Only those who are called see it.")] = False,
 ) -> None:
     """Open an incident by hand. Its service's policy pages at once."""
     body = {
@@ -81,6 +82,7 @@ def declare(
         "urgency": urgency,
         "priority": priority,
         "priority_reason": priority_reason,
+        "confidential": confidential,
     }
     with api() as server:
         output.emit(server.post("/incidents", body), _told)
@@ -179,6 +181,38 @@ def merge(
 ) -> None:
     """Merge incidents into one: alerts move, the emptied ones are resolved."""
     _do("merge", [into], incidents=sources)
+
+
+@incident.verb("confidential")
+def make_confidential(which: Several, reason: Reason = "") -> None:
+    """Keep what incidents are from everybody but those who are called for them, you and administrators."""
+    _do("make-confidential", which, reason=reason)
+
+
+@incident.verb("lift")
+def lift_confidentiality(
+    which: Several, reason: Annotated[str, typer.Option(help="Why everybody may see it; it stands on the timeline.")]
+) -> None:
+    """Let everybody see confidential incidents again."""
+    _do("lift-confidentiality", which, reason=reason)
+
+
+@incident.verb("let-in")
+def let_in(
+    which: Several,
+    user: Annotated[list[str], typer.Option(help="E-mail address; may be repeated.")],
+    reason: Reason = "",
+) -> None:
+    """Let people read confidential incidents."""
+    _do("let-in", which, users=user, reason=reason)
+
+
+@incident.verb("readers")
+def readers(which: Which) -> None:
+    """List who was let into a confidential incident, and why."""
+    with api() as server:
+        found = server.get(f"/incidents/{part(which)}/readers")["items"]
+    output.items(found, ("user", "name", "at", "why"))
 
 
 @incident.verb("note")

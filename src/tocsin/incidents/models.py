@@ -51,6 +51,7 @@ class Incident(models.Model):
     acknowledged_at = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
     snoozed_until = models.DateTimeField(null=True)
+    confidential = models.BooleanField(default=False, db_default=False, help_text="only its readers see the details")
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -81,6 +82,7 @@ class Incident(models.Model):
                 fields=["acknowledged_by"], condition=Q(acknowledged_by__isnull=False), name="incident_acknowledged_by"
             ),
             models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="incident_merged_into"),
+            models.Index(fields=["id"], condition=Q(confidential=True), name="incident_confidential"),
         ]
 
     def __str__(self) -> str:
@@ -104,6 +106,24 @@ class Acknowledgement(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["incident", "generation", "user"], name="acknowledgement_once"),
         ]
+
+
+class Reader(models.Model):
+    """Somebody who may read a confidential incident, and why they may. Administrators need no such row."""
+
+    id = models.BigAutoField(primary_key=True)
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="readers", db_index=False)
+    user = models.ForeignKey("people.User", on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+    why = models.CharField(max_length=300)
+
+    class Meta:
+        db_table = "incidents_reader"
+        ordering = ["incident_id", "id"]
+        constraints = [models.UniqueConstraint(fields=["incident", "user"], name="reader_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} reads INC-{self.incident_id}"
 
 
 class TimelineEntry(models.Model):

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
 from tocsin.incidents import rules
-from tocsin.incidents.models import Acknowledgement, Incident, TimelineEntry
+from tocsin.incidents.models import Acknowledgement, Incident, Reader, TimelineEntry
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Invalid, NotFound
@@ -17,6 +18,32 @@ SORTS = {
     "priority": ("priority", "-id"),
     "updated": ("-updated_at", "-id"),
 }
+
+
+def readable(actor: Actor, field: str = "pk") -> Q:
+    """The condition on rows that name an incident in ``field``: one that this actor may read, or none at all.
+
+    Every read for people goes through it. What is confidential is little, so it is asked for what to leave out.
+    """
+    return Q() if rules.reads_everything(actor) else ~Q(**{f"{field}__in": hidden(actor)})
+
+
+def hidden(actor: Actor) -> QuerySet[Incident, Any]:
+    """Ids of the incidents that this actor, who does not read everything, may not read; to be asked within a query."""
+    found = Incident.objects.filter(confidential=True)
+    if actor.user_id is not None:
+        found = found.exclude(pk__in=Reader.objects.filter(user_id=actor.user_id).values("incident_id"))
+    return found.order_by().values("pk")
+
+
+def readers(actor: Actor, incident_id: int) -> list[Reader]:
+    """Who was let into a confidential incident, and why, in that order; none for one that everybody reads.
+
+    Administrators may read it besides. Raises NotFound.
+    """
+    if not incident(actor, incident_id).confidential:
+        return []
+    return list(Reader.objects.filter(incident_id=incident_id).select_related("user").order_by("id"))
 
 
 def incidents(
@@ -47,6 +74,7 @@ def incidents(
     if unknown:
         raise Invalid("There is no such state.", {"state": f"must be open or one of {', '.join(rules.STATES)}"})
     rows = Incident.objects.select_related("service", "service__team", "acknowledged_by").order_by(*SORTS[sort])
+    rows = rows.filter(readable(actor))
     if states:
         rows = rows.filter(state__in=states)
     if priority:
@@ -74,13 +102,13 @@ def incidents(
 
 
 def incident(actor: Actor, incident_id: int) -> Incident:
-    """One incident. Raises NotFound."""
+    """One incident that the actor may read. Raises NotFound."""
     require(actor, Deed.READ)
     found = (
         Incident.objects.select_related(
             "service", "service__team", "service__policy", "acknowledged_by", "declared_by", "merged_into"
         )
-        .filter(pk=incident_id)
+        .filter(readable(actor), pk=incident_id)
         .first()
     )
     if found is None:
@@ -93,7 +121,8 @@ def timeline(
 ) -> QuerySet[TimelineEntry]:
     """The incident's timeline, oldest first; only entries after ``after_seq`` and of these kinds, if any are given."""
     require(actor, Deed.READ)
-    rows = TimelineEntry.objects.filter(incident_id=incident_id, seq__gt=after_seq).order_by("seq")
+    rows = TimelineEntry.objects.filter(readable(actor, "incident_id"), incident_id=incident_id, seq__gt=after_seq)
+    rows = rows.order_by("seq")
     return rows.filter(kind__in=kinds) if kinds else rows
 
 
@@ -138,7 +167,7 @@ def verify_timeline(incident_id: int) -> list[str]:
 
 
 def counts_by_priority(actor: Actor) -> dict[str, int]:
-    """How many open incidents there are of each priority, P1 to P5."""
+    """How many open incidents there are of each priority, P1 to P5; confidential ones too, a number tells nothing."""
     require(actor, Deed.READ)
     found = dict(Incident.objects.filter(state__in=rules.OPEN).values_list("priority").annotate(Count("id")).order_by())
     return {priority: found.get(priority, 0) for priority in rules.PRIORITIES}

@@ -11,6 +11,9 @@ from functools import lru_cache
 
 import msgspec
 
+from tocsin.people.rules import Deed, may
+from tocsin.platform.actor import Actor
+
 STATES = ("triggered", "acknowledged", "mitigated", "resolved", "closed")
 OPEN = frozenset({"triggered", "acknowledged", "mitigated"})
 LEVELS = ("high", "medium", "low")
@@ -104,6 +107,29 @@ class IncidentsMerged:
     ids: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class IncidentsMadeConfidential:
+    """The details of these incidents are for their readers only from now on."""
+
+    ids: tuple[int, ...]
+
+
+# --- who may read -------------------------------------------------------------------------------------------------
+
+
+def reads_everything(actor: Actor) -> bool:
+    """Whether confidential incidents are open to this actor without being listed as a reader of each.
+
+    Administrators, unless a token narrows them, Tocsin itself, and sources, whose signals the incidents are made of.
+    """
+    return actor.kind in ("system", "source") or may(actor, Deed.ADMINISTER)
+
+
+def public_title(incident_id: int) -> str:
+    """What anybody may hear a confidential incident called."""
+    return f"Confidential incident INC-{incident_id}"
+
+
 # --- priority -----------------------------------------------------------------------------------------------------
 
 
@@ -175,10 +201,16 @@ class State:
     acknowledged_at: datetime | None = None
     resolved_at: datetime | None = None
     snoozed_until: datetime | None = None
+    confidential: bool = False
 
     @property
     def open(self) -> bool:
         return self.state in OPEN
+
+    @property
+    def said(self) -> str:
+        """Its title where people may hear of it who may not read it."""
+        return public_title(self.id) if self.confidential else self.title
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from tocsin.intake.contract import SourceKind
 from tocsin.intake.kinds import all_kinds, kind_of
@@ -112,6 +112,9 @@ def refusals(actor: Actor, *, source: int | None = None, reason: str = "") -> Qu
     """Refused requests that were kept, newest first."""
     require(actor, Deed.READ)
     found = Refusal.objects.select_related("source").order_by("-id")
+    if not may(actor, Deed.CONFIGURE):  # bodies may tell what a confidential incident is about
+        secret = Q(source__service__confidential=True) & ~Q(source__service__team_id__in=actor.managed)
+        found = found.filter(Q(source=None) | ~secret)
     if source is not None:
         found = found.filter(source_id=source)
     if reason:
@@ -143,6 +146,11 @@ SourceRow = Source
 def sources_by_id(ids: Iterable[int]) -> dict[int, SourceRow]:
     """Sources with their services, by id; for rooms that hold a source's id without a foreign key."""
     return {row.pk: row for row in Source.objects.select_related("service").filter(pk__in=list(ids))}
+
+
+def source_ids(service_ids: Iterable[int] | QuerySet[Any, Any]) -> QuerySet[Source, int]:
+    """Ids of the sources of these services, for conditions."""
+    return Source.objects.filter(service_id__in=service_ids).order_by().values_list("pk", flat=True)
 
 
 def waiting_signal(signal_id: int) -> Inbox | None:

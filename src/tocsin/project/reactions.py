@@ -8,9 +8,11 @@ from typing import Any
 
 from tocsin.delivery import actions as delivery
 from tocsin.delivery.rules import PagesFailed
+from tocsin.escalation import queries as escalation
 from tocsin.escalation.actions import runs
 from tocsin.escalation.actions.executives import tell_executives
 from tocsin.incidents import rules as incidents
+from tocsin.incidents.actions import let_in_concerned, let_in_each
 from tocsin.triage import actions as triage
 
 
@@ -71,6 +73,12 @@ def resolved(event: incidents.IncidentsResolved) -> None:
     delivery.notify_resolved(event.ids)
 
 
+def made_confidential(event: incidents.IncidentsMadeConfidential) -> None:
+    """Whoever is concerned with it goes on reading it: who declared it, answers for it, was given it or paged."""
+    let_in_concerned(event.ids)
+    let_in_each(escalation.paged(event.ids), "was paged for it")
+
+
 def merged(event: incidents.IncidentsMerged) -> None:
     """The alerts go on in the other incident, which pages by itself."""
     runs.stop(event.ids, f"merged into INC-{event.into}")
@@ -91,6 +99,7 @@ RECIPES: dict[type, Callable[[Any], None]] = {
     incidents.IncidentsReassigned: reassigned,
     incidents.IncidentsResolved: resolved,
     incidents.IncidentsMerged: merged,
+    incidents.IncidentsMadeConfidential: made_confidential,
     incidents.UrgencyRaised: urgency_raised,
     incidents.PriorityRaised: priority_raised,
     PagesFailed: pages_failed,

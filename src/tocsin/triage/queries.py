@@ -8,6 +8,8 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from tocsin.catalogue.models import Service
+from tocsin.incidents import queries as incidents
+from tocsin.incidents import rules as incident_rules
 from tocsin.intake import queries as intake
 from tocsin.people.rules import Deed, require
 from tocsin.platform import clock
@@ -17,6 +19,33 @@ from tocsin.triage import rules
 from tocsin.triage.actions import world as worlds
 from tocsin.triage.actions.config import rule_facts
 from tocsin.triage.models import Alert, MaintenanceWindow, Rule, Signal
+
+
+def readable_alerts(actor: Actor) -> Q:
+    """The condition on alerts that this actor may read: not those of confidential incidents of others.
+
+    Nor what waits, is suppressed or is held on a service whose incidents are confidential: it has no incident yet
+    that could have readers, so only administrators see it.
+    """
+    if incident_rules.reads_everything(actor):
+        return Q()
+    return incidents.readable(actor, "incident_id") & ~Q(incident_id=None, service__confidential=True)
+
+
+def readable_signals(actor: Actor) -> Q:
+    """The condition on decided signals that this actor may read: those of alerts and incidents that they may read."""
+    if incident_rules.reads_everything(actor):
+        return Q()
+    secret = Service.objects.filter(confidential=True).values("pk")
+    of_secret = Q(service_id__in=secret) | Q(service_id=None, source_id__in=intake.source_ids(secret))
+    # two lists instead of one: each is found by an index, however many alerts there are
+    alerts = Alert.objects.order_by().values("pk")
+    return (
+        incidents.readable(actor, "incident_id")
+        & ~Q(alert_id__in=alerts.filter(incident_id__in=incidents.hidden(actor)))
+        & ~Q(alert_id__in=alerts.filter(incident=None, service_id__in=secret))
+        & ~(Q(alert_id=None) & of_secret)
+    )
 
 
 def alerts(
@@ -41,6 +70,7 @@ def alerts(
     if unknown:
         raise Invalid("There is no such state.", {"state": "must be open or resolved"})
     rows = Alert.objects.select_related("source", "service", "incident").order_by("-id")
+    rows = rows.filter(readable_alerts(actor))
     if state:
         rows = rows.filter(state__in=state)
     if severity:
@@ -61,9 +91,10 @@ def alerts(
 
 
 def alert(actor: Actor, alert_id: int) -> Alert:
-    """One alert. Raises NotFound."""
+    """One alert that the actor may read. Raises NotFound."""
     require(actor, Deed.READ)
-    found = Alert.objects.select_related("source", "service", "incident", "held_by").filter(pk=alert_id).first()
+    rows = Alert.objects.select_related("source", "service", "incident", "held_by")
+    found = rows.filter(readable_alerts(actor), pk=alert_id).first()
     if found is None:
         raise NotFound(f"There is no alert {alert_id}.")
     return found
@@ -83,7 +114,7 @@ def signals(
     if unknown:
         known = ", ".join(value.value for value in rules.Outcome)
         raise Invalid("There is no such outcome.", {"outcome": f"must be one of {known}"})
-    rows = Signal.objects.order_by("-id")
+    rows = Signal.objects.filter(readable_signals(actor)).order_by("-id")
     if alert_id is not None:
         rows = rows.filter(alert_id=alert_id)
     if source:
@@ -118,7 +149,11 @@ def why_signal(actor: Actor, signal_id: int) -> WhySignal:
     """What became of a signal, and by which rule. Raises NotFound."""
     require(actor, Deed.READ)
     waiting = intake.waiting_signal(signal_id)
-    row = waiting or Signal.objects.filter(pk=signal_id).first()
+    if waiting is not None and not incident_rules.reads_everything(actor):
+        # nobody knows yet what it will belong to
+        origin = intake.sources_by_id([waiting.source_id]).get(waiting.source_id)
+        waiting = None if origin is not None and origin.service.confidential else waiting
+    row = waiting or Signal.objects.filter(readable_signals(actor), pk=signal_id).first()
     if row is None:
         raise NotFound(f"There is no signal {signal_id}; signals are kept for a limited time.")
     facts: dict[str, Any] = {

@@ -140,7 +140,7 @@ def channels(request: Request) -> HttpResponse:
         {
             "title": "Channels",
             "lines": lines,
-            "failures": delivery.latest_failures(10),
+            "failures": delivery.latest_failures(request.actor, 10),
             "sender": settings.TOCSIN.email_from,
             "may_administer": may(request.actor, Deed.ADMINISTER),
         },

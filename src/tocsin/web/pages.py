@@ -9,7 +9,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from tocsin.catalogue.models import Service
 from tocsin.incidents.models import OPEN_STATES, Incident
+from tocsin.incidents.queries import readable
 from tocsin.people.models import User
+from tocsin.platform.actor import Actor
 from tocsin.web import live, saved
 from tocsin.web.context import PLACES, THEMES
 from tocsin.web.shortcuts import Request, back_to, page, signed_in
@@ -32,13 +34,13 @@ class Hit:
 def search(request: Request) -> HttpResponse:
     """Incidents, services, people and pages by a word or a number; a page, or the palette's list for a script."""
     text = request.GET.get("q", "").strip()[:200].replace("\x00", "")
-    groups = [(title, hits) for title, hits in _find(text) if hits]
+    groups = [(title, hits) for title, hits in _find(request.actor, text) if hits]
     if request.headers.get("X-Part") == "hits":
         return page(request, "web/parts/hits.html", {"groups": groups, "q": text})
     return page(request, "web/search.html", {"title": "Search", "groups": groups, "q": text})
 
 
-def _find(text: str) -> list[tuple[str, list[Hit]]]:
+def _find(actor: Actor, text: str) -> list[tuple[str, list[Hit]]]:
     places = [
         *((item.href, item.text, item.icon) for item in PLACES),
         ("/incidents/declare/", "Declare an incident", "siren"),
@@ -47,7 +49,7 @@ def _find(text: str) -> list[tuple[str, list[Hit]]]:
     ]
     wanted = text.lower()
     found = [Hit(href, name, icon) for href, name, icon in places if wanted in name.lower()]
-    incidents = Incident.objects.select_related("service")
+    incidents = Incident.objects.select_related("service").filter(readable(actor))
     number = wanted.removeprefix("inc-").removeprefix("inc").strip()
     if number.isascii() and number.isdigit() and len(number) < 19:
         incidents = incidents.filter(Q(pk=int(number)) | Q(title__icontains=text))
@@ -56,7 +58,12 @@ def _find(text: str) -> list[tuple[str, list[Hit]]]:
     else:
         incidents = incidents.filter(state__in=OPEN_STATES)
     hits = [
-        Hit(f"/incidents/{one.pk}/", f"INC-{one.pk} {one.title}", "flame", f"{one.priority} {one.state}")
+        Hit(
+            f"/incidents/{one.pk}/",
+            f"INC-{one.pk} {one.title}",
+            "flame",
+            f"{one.priority} {one.state}{', confidential' if one.confidential else ''}",
+        )
         for one in incidents.order_by("-id")[:MOST]
     ]
     groups = [("Pages", found[:12]), ("Incidents" if text else "Open incidents", hits)]

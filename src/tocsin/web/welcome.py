@@ -15,6 +15,7 @@ from tocsin.escalation.actions.policies import save_policy
 from tocsin.escalation.models import Policy
 from tocsin.escalation.rules import PolicySpec, StepSpec
 from tocsin.incidents.models import Incident
+from tocsin.incidents.queries import readable
 from tocsin.intake import actions as intake
 from tocsin.intake.models import Source
 from tocsin.intake.queries import kinds
@@ -50,7 +51,8 @@ def welcome(request: Request) -> HttpResponse:
     user = request.user
     phone, service = _phone(user), _service(user)
     source = Source.objects.filter(service=service, enabled=True).order_by("-id").first() if service else None
-    incident = Incident.objects.filter(service=service).order_by("-id").first() if service else None
+    visible = Incident.objects.filter(readable(request.actor), service=service).order_by("-id")
+    incident = visible.first() if service else None
     message = (
         PocketMessage.objects.filter(user=user, incident=incident).select_related("incident").order_by("-id").first()
         if incident

@@ -71,6 +71,12 @@ class ServiceForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=f"For conditions of policies: {HOURS_HINT}. Empty: Monday to Friday, 09:00 to 17:00.",
     )
+    confidential = forms.BooleanField(
+        required=False,
+        label="Its incidents are confidential",
+        help_text="Only those who are called for one, and administrators, see what it is: for security monitoring, "
+        "for personal matters.",
+    )
     enabled = forms.BooleanField(required=False, initial=True, label="Its signals open incidents")
 
     def choose(self, name: str, choices: list[tuple[str, str]]) -> None:
@@ -103,6 +109,7 @@ def edit(request: Request, service_id: int = 0) -> HttpResponse:
         "runbook_url": spec.runbook_url,
         "zone": spec.zone,
         "hours": hours_text(spec.hours),
+        "confidential": spec.confidential,
         "enabled": spec.enabled,
     }
     form = ServiceForm(request.POST or None, initial=initial)
@@ -132,6 +139,7 @@ def edit(request: Request, service_id: int = 0) -> HttpResponse:
             auto_resolve_s=data["auto_resolve_s"] or None,
             runbook_url=data["runbook_url"],
             zone=data["zone"],
+            confidential=data["confidential"],
             enabled=data["enabled"],
         )
         kept = attempt(

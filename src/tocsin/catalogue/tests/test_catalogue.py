@@ -200,3 +200,14 @@ def test_zone_and_hours_are_kept_and_come_back() -> None:
         with pytest.raises(Invalid) as refused:
             actions.save_service(wrong, actor=SYSTEM, id=row.pk)
         assert field in refused.value.problems
+
+
+def test_a_service_may_keep_its_incidents_confidential(people: Named) -> None:
+    alice = people.actor(people.alice)
+    made = actions.save_service(ServiceSpec("Vault", confidential=True), actor=alice)
+    assert queries.spec_of(made).confidential
+    actions.save_service(ServiceSpec("Vault"), actor=alice, id=made.pk)
+    made.refresh_from_db()
+    assert not made.confidential
+    changed = AuditEntry.objects.latest("id")
+    assert ((changed.before or {})["confidential"], (changed.after or {})["confidential"]) == (True, False)

@@ -87,3 +87,13 @@ def test_permission_is_the_actions(made: dict[str, Any]) -> None:
     assert client.post(f"/services/{key}/switch/", {"enabled": "off"}).status_code == 403
     assert client.get("/services/new/").status_code == 403
     assert Client().get("/services/").status_code == 302
+
+
+def test_incidents_of_a_service_are_made_confidential(dana: Client, made: dict[str, Any]) -> None:
+    key = made["services"][5].pk
+    form = FORM | {"name": made["services"][5].name}
+    dana.post(f"/services/{key}/edit/", form | {"confidential": "on"})
+    assert Service.objects.get(pk=key).confidential
+    assert "only those who are called see them" in dana.get(f"/services/{key}/").content.decode()
+    dana.post(f"/services/{key}/edit/", form)
+    assert not Service.objects.get(pk=key).confidential

@@ -409,3 +409,28 @@ def test_prove_says_what_holds_and_ends_with_one_when_it_does_not(
     assert "nobody is on call in Primary" in " ".join(planned.split())
     assert tell("prove")["holds"]  # neither changed anything
     assert tocsin("prove", str(nights), "--service", "web-shop", code=2)
+
+
+def test_confidential_incidents(
+    tell: Callable[..., Any], tocsin: Run, monkeypatch: pytest.MonkeyPatch, people: Named
+) -> None:
+    world(tell)
+    words = ("incident", "declare", "--title", "Payroll was copied", "--service", "web-shop", "--confidential")
+    made = tell(*words)
+    assert made["confidential"] is True
+    number = made["number"]
+    assert "Alice" in tocsin("incident", "readers", number).stdout
+    _, alices = actions.create_token(people.alice.pk, actor=SYSTEM)
+    _, charlies = actions.create_token(people.charlie.pk, actor=SYSTEM)
+    monkeypatch.setenv("TOCSIN_TOKEN", charlies)
+    refused = tocsin("incident", "show", number, code=3)
+    assert "There is no incident" in refused.stderr
+    assert tell("incident", "list")["items"] == []
+    monkeypatch.setenv("TOCSIN_TOKEN", alices)
+    tell("incident", "let-in", number, "--user", "charlie@example.org", "--reason", "helps")
+    monkeypatch.setenv("TOCSIN_TOKEN", charlies)
+    assert tell("incident", "show", number)["title"] == "Payroll was copied"
+    monkeypatch.setenv("TOCSIN_TOKEN", alices)
+    assert tell("incident", "lift", number, "--reason", "over")["confidential"] is False
+    assert tell("incident", "confidential", number)["confidential"] is True
+    assert tell("service", "create", "--name", "Vault", "--confidential")["confidential"] is True

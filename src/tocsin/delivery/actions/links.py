@@ -1,6 +1,7 @@
 """Acting from a message: signed links that name one verb, one person and one incident, and expire."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.core.signing import BadSignature
 
@@ -9,6 +10,7 @@ from tocsin.delivery.rules import LINK_VERBS
 from tocsin.escalation.actions.hands import escalate_now
 from tocsin.incidents import actions as incidents_actions
 from tocsin.incidents.models import Incident
+from tocsin.incidents.rules import public_title
 from tocsin.people.models import User
 from tocsin.people.queries import actor_of
 from tocsin.platform import clock, secrets
@@ -18,11 +20,25 @@ PAST = {"acknowledge": "acknowledged", "resolve": "resolved", "escalate": "escal
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """An incident as the page behind a link shows it, to whoever holds the link: redacted when it is confidential."""
+
+    pk: int
+    title: str
+    service: str
+    state: str
+    priority: str
+    drill: bool
+    opened_at: datetime
+    acknowledged_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class LinkPreview:
     """What a link would do. ``ready``: a click would change something; otherwise ``text`` says kindly why not."""
 
     verb: str
-    incidents: tuple[Incident, ...]
+    incidents: tuple[Shown, ...]
     person: User
     ready: bool
     text: str
@@ -33,7 +49,7 @@ class LinkOutcome:
     """What a link did. ``done``: this very click changed it; otherwise it was so already, and ``text`` says by whom."""
 
     verb: str
-    incidents: tuple[Incident, ...]
+    incidents: tuple[Shown, ...]
     person: User
     done: bool
     text: str
@@ -57,11 +73,11 @@ def _open(token: str) -> tuple[str, list[int], User, int]:
     return value["v"], ids, user, value["d"]
 
 
-def _names(incidents: list[Incident]) -> str:
+def _names(incidents: list[Shown]) -> str:
     return f"INC-{incidents[0].pk}" if len(incidents) == 1 else f"{len(incidents)} incidents"
 
 
-def _standing(verb: str, incidents: list[Incident]) -> str:
+def _standing(verb: str, incidents: list[Shown]) -> str:
     """Why nothing needs to be done; empty when a click would change something."""
     if not incidents:
         return "The incident is gone; nothing needs to be done."
@@ -70,14 +86,27 @@ def _standing(verb: str, incidents: list[Incident]) -> str:
     if all(item.state in ("resolved", "closed") for item in incidents):
         return f"{name} {are} resolved already; nothing needs to be done."
     if verb == "acknowledge" and all(item.state != "triggered" for item in incidents):
-        by = {item.acknowledged_by.name for item in incidents if item.acknowledged_by}
+        by = {item.acknowledged_by for item in incidents if item.acknowledged_by}
         who = f" by {', '.join(sorted(by))}" if by else ""
         return f"{name} {are} acknowledged already{who}; nothing needs to be done."
     return ""
 
 
-def _load(ids: list[int]) -> list[Incident]:
-    return list(Incident.objects.filter(id__in=ids).select_related("service", "acknowledged_by").order_by("id"))
+def _load(ids: list[int]) -> list[Shown]:
+    rows = Incident.objects.filter(id__in=ids).select_related("service", "acknowledged_by").order_by("id")
+    return [
+        Shown(
+            pk=row.pk,
+            title=public_title(row.pk) if row.confidential else row.title,
+            service="" if row.confidential else row.service.name,
+            state=row.state,
+            priority=row.priority,
+            drill=row.drill,
+            opened_at=row.opened_at,
+            acknowledged_by=row.acknowledged_by.name if row.acknowledged_by and not row.confidential else "",
+        )
+        for row in rows
+    ]
 
 
 def preview_link(token: str) -> LinkPreview:

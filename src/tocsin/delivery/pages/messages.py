@@ -16,6 +16,7 @@ from tocsin.delivery import queries
 from tocsin.delivery.actions import mark_read, send_test
 from tocsin.delivery.actions.links import act_on_link, preview_link
 from tocsin.delivery.models import Delivery, PocketMessage
+from tocsin.incidents.queries import readable
 from tocsin.people import queries as people
 from tocsin.people.models import ContactMethod, User
 from tocsin.platform.errors import Forbidden, NotFound, TocsinError
@@ -110,7 +111,7 @@ def pocket(request: Request, user_id: int = 0) -> HttpResponse:
         if not demo:
             raise Forbidden("A pocket phone shows only its owner what it received.")
         person = people.user(request.actor, user_id)
-    notes = [note_of(message) for message in queries.pocket(person.pk, limit=30)]
+    notes = [note_of(message) for message in queries.pocket(request.actor, person.pk, limit=30)]
     phones = ContactMethod.objects.filter(channel="pocket", user__is_active=True)
     others = User.objects.filter(pk__in=phones.values("user_id")).order_by("name") if demo else []
     return page(
@@ -169,6 +170,7 @@ def log(request: Request) -> HttpResponse:
     """Deliveries, newest first: of a person, of a page, of an incident, of a channel, in a state."""
     person = None
     rows = Delivery.objects.select_related("user", "contact_method", "incident").order_by("-id")
+    rows = rows.filter(readable(request.actor, "incident_id"))
     if user_id := number(request, "person"):
         person = people.user(request.actor, user_id)
         rows = rows.filter(user=person)

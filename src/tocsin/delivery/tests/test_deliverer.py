@@ -16,6 +16,7 @@ from tocsin.delivery.jobs import Deliverer, deliver_due
 from tocsin.delivery.models import Attempt, Delivery, PocketMessage
 from tocsin.delivery.rules import PagesFailed, Settled
 from tocsin.delivery.tests.conftest import World
+from tocsin.people.queries import actor_of
 from tocsin.platform import clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,7 +93,7 @@ def test_pocket_gets_the_message_once(world: World) -> None:
     incident = world.incident(drill=True)
     world.enqueue(world.page(incident, user), [world.method(user)])
     assert deliver_due() == 1
-    [message] = queries.pocket(user.pk)
+    [message] = queries.pocket(actor_of(user), user.pk)
     assert message.title.startswith("[DRILL] P1 Checkout: Checkout is down")
     assert [link["verb"] for link in message.links] == ["view", "acknowledge", "resolve", "escalate"]
     assert Delivery.objects.get().state == "delivered"

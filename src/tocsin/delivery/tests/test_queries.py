@@ -96,7 +96,7 @@ def test_pocket_inbox_and_reading(world: World) -> None:
     [(message, method)] = queries.compose(actions.claim())
     actions.keep([(message, method)])
     actions.keep([(message, method)])
-    [kept] = queries.pocket(user.pk)
+    [kept] = queries.pocket(actor_of(user), user.pk)
     assert queries.pocket_unread(user.pk) == 1
     assert actions.mark_read([kept.pk], actor=actor_of(other)) == 0
     assert actions.mark_read([kept.pk], actor=actor_of(user)) == 1

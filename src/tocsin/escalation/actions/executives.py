@@ -35,6 +35,11 @@ def tell_executives(incident_ids: Sequence[int], *, raised: bool = False) -> Non
             _tell(by_service[found[0].service_id], found, book)
 
 
+def _policy(policy: rules.PolicySnapshot, states: Sequence[State]) -> str:
+    # its name may tell what a confidential incident is about
+    return "its policy" if any(state.confidential for state in states) else f"the policy {policy.name}"
+
+
 def _told(state: State) -> bool:
     return incident_queries.timeline(SYSTEM, state.id, kinds=[TOLD]).exists()
 
@@ -48,14 +53,16 @@ def _tell(policy: rules.PolicySnapshot, states: Sequence[State], book: Book) -> 
     for bundle in bundles:
         first, more = bundle[0], len(bundle) - 1
         lines = [
-            f"INC-{state.id}, {catalogue.service(SYSTEM, state.service_id).name}: {state.title}"
+            state.said
+            if state.confidential
+            else f"INC-{state.id}, {catalogue.service(SYSTEM, state.service_id).name}: {state.title}"
             for state in bundle[:20]
         ]
         notify(
             users,
             key=f"executives:{first.id}:{more}",
-            title=f"{first.priority}: {first.title}" + (f" and {more} more incidents" if more else ""),
-            body="\n".join(lines) + f"\n\nFor your information: the policy {policy.name} tells you of these.",
+            title=f"{first.priority}: {first.said}" + (f" and {more} more incidents" if more else ""),
+            body="\n".join(lines) + f"\n\nFor your information: {_policy(policy, bundle)} tells you of these.",
             path=f"/incidents/{first.id}/" if not more else "/incidents/",
         )
     names = people.names(users)

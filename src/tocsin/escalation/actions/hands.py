@@ -10,7 +10,7 @@ from tocsin.escalation import queries, rules
 from tocsin.escalation.actions.runs import arm, drop, page_by_hand
 from tocsin.escalation.models import Page, Run
 from tocsin.incidents import rules as incident_rules
-from tocsin.incidents.actions import Book, use_book
+from tocsin.incidents.actions import Book, lock_readable, use_book
 from tocsin.oncall import queries as oncall
 from tocsin.people import queries as people
 from tocsin.people.models import User
@@ -26,7 +26,7 @@ def escalate_now(incident_id: int, *, actor: Actor, reason_code: str, reason: st
     """
     _allowed(actor, reason_code, reason)
     with use_book() as book:
-        state = _open(book, incident_id)
+        state = _open(book, incident_id, actor)
         last = Run.objects.filter(incident_id=incident_id, purpose="escalate").order_by("-started_at", "-id").first()
         at = rules.RunState(last.step, last.loop) if last and last.state != "done" else rules.RunState()
         book.write(state, "escalated", actor, _why(reason_code, reason) | {"step": at.step + 1})
@@ -43,7 +43,7 @@ def page_users(incident_id: int, *, user_ids: Sequence[int], actor: Actor, messa
     if not user_ids or len(names) < len(set(user_ids)):
         raise Invalid("Nobody to page.", {"user_ids": "must be ids of active people"})
     with use_book() as book:
-        state = _open(book, incident_id)
+        state = _open(book, incident_id, actor)
         why = f"{actor.name} asked for them" + (f": {message}" if message else "")
         facts = {"users": list(user_ids), "names": list(names.values()), "message": message}
         book.write(state, "paged_by_hand", actor, facts)
@@ -59,7 +59,7 @@ def page_team(incident_id: int, team_id: int, *, actor: Actor, reason_code: str,
     _allowed(actor, reason_code, reason)
     team = people.team(actor, team_id)
     with use_book() as book:
-        state = _open(book, incident_id)
+        state = _open(book, incident_id, actor)
         targets = [rules.Target("schedule", row.pk, row.name) for row in oncall.schedules(SYSTEM, team_ids=[team.pk])]
         resolve = queries.resolver((target.id for target in targets), [team.pk], book.now)
         users = [one.user_id for target in targets for one in resolve(target, book.now)]
@@ -82,7 +82,7 @@ def escalate_up(incident_id: int, *, actor: Actor, reason_code: str, reason: str
     """
     _allowed(actor, reason_code, reason)
     with use_book() as book:
-        state = _open(book, incident_id)
+        state = _open(book, incident_id, actor)
         paged = set(Page.objects.filter(incident_id=incident_id, user__isnull=False).values_list("user_id", flat=True))
         above = User.objects.filter(reports__in=paged, is_active=True).exclude(pk__in=paged).order_by("id").distinct()
         names = dict(above.values_list("pk", "name"))
@@ -103,8 +103,8 @@ def _allowed(actor: Actor, code: str, text: str) -> None:
         raise Invalid("An escalation needs its reason.", problems)
 
 
-def _open(book: Book, incident_id: int) -> incident_rules.State:
-    state = book.lock([incident_id]).get(incident_id)
+def _open(book: Book, incident_id: int, actor: Actor) -> incident_rules.State:
+    state = lock_readable(book, [incident_id], actor).get(incident_id)
     if state is None:
         raise NotFound(f"There is no incident INC-{incident_id}.")
     if not state.open:

@@ -94,7 +94,9 @@ def warn_due(limit: int = 500) -> int:
                 queries.looking_after(queries.teams_of([policy_id] if policy_id else []) or {service.team_id or 0}),
                 key=f"tier:{incident_id}:{tier}",
                 title=f"INC-{incident_id} is in {tier} for {lasted}",
-                body=f"{state.priority}, {service.name}: {state.title}\n\nIt is {state.state}. The policy {policy} "
+                body=f"{state.priority}, {state.said}\n\nIt is {state.state}."
+                if state.confidential
+                else f"{state.priority}, {service.name}: {state.title}\n\nIt is {state.state}. The policy {policy} "
                 f"warns when an incident stays in {tier} for so long.",
                 path=f"/incidents/{incident_id}/",
             )

@@ -173,9 +173,10 @@ class Next:
 def what_next(actor: Actor, incident_id: int, now: datetime) -> Next:
     """What happens next with an incident if nobody does anything, and when; who would be paged as things stand."""
     require(actor, Deed.READ)
-    run = Run.objects.filter(incident_id=incident_id, state="waiting").first()
+    own = Run.objects.filter(incidents.readable(actor, "incident_id"), incident_id=incident_id)
+    run = own.filter(state="waiting").first()
     if run is None or run.due_at is None:
-        last = Run.objects.filter(incident_id=incident_id).order_by("-id").first()
+        last = own.order_by("-id").first()
         return Next("nothing", None, last.reason if last else "")
     if run.purpose != "escalate":
         text = "The snooze ends" if run.purpose == "snooze" else "The acknowledgement runs out"
@@ -200,7 +201,8 @@ def what_next(actor: Actor, incident_id: int, now: datetime) -> Next:
 def runs(actor: Actor, incident_id: int) -> QuerySet[Run]:
     """The runs of an incident, oldest first."""
     require(actor, Deed.READ)
-    return Run.objects.filter(incident_id=incident_id).select_related("policy").order_by("id")
+    found = Run.objects.filter(incidents.readable(actor, "incident_id"), incident_id=incident_id)
+    return found.select_related("policy").order_by("id")
 
 
 def pages(actor: Actor, incident_id: int | None = None, user_id: int | None = None) -> QuerySet[Page]:
@@ -209,9 +211,16 @@ def pages(actor: Actor, incident_id: int | None = None, user_id: int | None = No
     rows = Page.objects.select_related("user", "run", "incident", "incident__service").prefetch_related(
         "deliveries", "deliveries__attempt_rows", "deliveries__contact_method"
     )
+    rows = rows.filter(incidents.readable(actor, "incident_id"))
     if incident_id is not None:
         return rows.filter(incident_id=incident_id).order_by("id")
     return rows.filter(user_id=user_id).order_by("-id") if user_id is not None else rows.order_by("-id")
+
+
+def paged(incident_ids: Iterable[int]) -> list[tuple[int, int]]:
+    """Who was paged for these incidents: (incident, person), each once."""
+    rows = Page.objects.filter(incident_id__in=list(incident_ids), user_id__isnull=False).order_by()
+    return list(rows.values_list("incident_id", "user_id").distinct())
 
 
 def why_page(actor: Actor, page_id: int) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from tocsin.escalation.models import Page, Run
 from tocsin.escalation.queries.policies import Resolver, resolver_for
 from tocsin.escalation.queries.runs import answers, facts_for
 from tocsin.incidents import queries as incidents
+from tocsin.incidents.queries import readable
 from tocsin.people.models import User
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
@@ -51,7 +52,7 @@ class Ahead:
 def ahead(actor: Actor, incident_id: int, now: datetime, limit: int = 4) -> Ahead | None:
     """What happens next with an incident if nobody does anything; None: nothing, no run is waiting."""
     require(actor, Deed.READ)
-    run = Run.objects.filter(incident_id=incident_id, state="waiting").first()
+    run = Run.objects.filter(readable(actor, "incident_id"), incident_id=incident_id, state="waiting").first()
     if run is None or run.due_at is None:
         return None
     snapshot = rules.PolicySnapshot.from_json(run.snapshot)
@@ -105,35 +106,34 @@ def _people(
 def last_run(actor: Actor, incident_id: int) -> Run | None:
     """The newest run of an incident, waiting or not."""
     require(actor, Deed.READ)
-    return Run.objects.filter(incident_id=incident_id).order_by("-id").first()
+    return Run.objects.filter(readable(actor, "incident_id"), incident_id=incident_id).order_by("-id").first()
 
 
-def _with_fate(pages: QuerySet[Page]) -> QuerySet[Page]:
+def _with_fate(actor: Actor, pages: QuerySet[Page]) -> QuerySet[Page]:
     attempts = Prefetch("attempt_rows", Attempt.objects.order_by("id"))
     deliveries = Delivery.objects.select_related("contact_method").order_by("id").prefetch_related(attempts)
-    return pages.select_related("user", "incident", "incident__service").prefetch_related(
-        Prefetch("deliveries", deliveries)
-    )
+    found = pages.select_related("user", "incident", "incident__service").filter(readable(actor, "incident_id"))
+    return found.prefetch_related(Prefetch("deliveries", deliveries))
 
 
 def pages_of(actor: Actor, incident_id: int, limit: int = 200) -> list[Page]:
     """Pages of an incident, newest first, each with its deliveries and their attempts."""
     require(actor, Deed.READ)
-    return list(_with_fate(Page.objects.filter(incident_id=incident_id)).order_by("-id")[:limit])
+    return list(_with_fate(actor, Page.objects.filter(incident_id=incident_id)).order_by("-id")[:limit])
 
 
 def pages_since(actor: Actor, since: datetime, limit: int = 50) -> Sequence[Page]:
     """Pages sent since a moment, newest first, each with its deliveries and their attempts."""
     require(actor, Deed.READ)
     # by id, which grows with time: there is no index on the moment, and none is needed for the newest few
-    newest = _with_fate(Page.objects.all()).order_by("-id")[:limit]
+    newest = _with_fate(actor, Page.objects.all()).order_by("-id")[:limit]
     return [one for one in newest if one.at >= since]
 
 
 def page(actor: Actor, page_id: int) -> Page | None:
     """One page with its run, deliveries and attempts."""
     require(actor, Deed.READ)
-    return _with_fate(Page.objects.filter(pk=page_id)).select_related("run").first()
+    return _with_fate(actor, Page.objects.filter(pk=page_id)).select_related("run").first()
 
 
 def fate(page: Page) -> tuple[str, str]:

@@ -2,9 +2,17 @@
 
 from tocsin.incidents.actions.book import Book, use_book
 from tocsin.incidents.actions.declare import declare, matrices, matrix, save_matrix
+from tocsin.incidents.actions.each import Done, lock_readable
 from tocsin.incidents.actions.merge import merge
+from tocsin.incidents.actions.readers import (
+    admit,
+    let_in,
+    let_in_concerned,
+    let_in_each,
+    lift_confidentiality,
+    make_confidential,
+)
 from tocsin.incidents.actions.verbs import (
-    Done,
     acknowledge,
     add_note,
     close,
@@ -23,8 +31,15 @@ __all__ = [
     "Done",
     "acknowledge",
     "add_note",
+    "admit",
     "close",
     "declare",
+    "let_in",
+    "let_in_concerned",
+    "let_in_each",
+    "lift_confidentiality",
+    "lock_readable",
+    "make_confidential",
     "matrices",
     "matrix",
     "merge",

@@ -28,7 +28,7 @@ _UPDATE = {
     "group_key": "text", "group_until": "timestamptz", "alert_count": "int", "open_alert_count": "int",
     "suppressed_by": "text", "merged_into_id": "bigint", "acknowledged_by_id": "bigint",
     "acknowledged_at": "timestamptz", "resolved_at": "timestamptz", "snoozed_until": "timestamptz",
-    "updated_at": "timestamptz",
+    "updated_at": "timestamptz", "confidential": "boolean",
 }  # fmt: skip
 _ENTRY = [
     "incident_id", "seq", "at", "kind", "actor_kind", "actor_id", "actor_name", "data", "previous", "hash",
@@ -106,7 +106,8 @@ class Book:
                 _ENTRY,
                 [(*_fixed(entry), rules.canonical(entry.data), entry.previous, entry.hash) for entry in entries],
             )
-        events.changed("incident", {state.id: state.version for state in touched})
+        # of a confidential one open pages hear only that something changed, not what
+        events.changed("incident", {0 if one.confidential else one.id: one.version for one in touched})
 
 
 _current: ContextVar[Book | None] = ContextVar("incidents_book", default=None)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tocsin.catalogue.models import Service
 from tocsin.incidents import rules
 from tocsin.incidents.actions.book import TABLE, use_book
+from tocsin.incidents.actions.readers import let_in
 from tocsin.incidents.models import Incident
 from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, bulk, events
@@ -61,11 +62,13 @@ def declare(
     priority: str = "",
     priority_reason: str = "",
     details: str = "",
+    confidential: bool = False,
 ) -> Incident:
     """Open an incident by hand; its service's policy pages at once.
 
     ``impact`` defaults to the service's, ``urgency`` to high; the matrix gives the priority, unless ``priority``
-    overrides it with ``priority_reason``. Raises Invalid, NotFound, Forbidden.
+    overrides it with ``priority_reason``. It is ``confidential`` too when its service is. Raises Invalid, NotFound,
+    Forbidden.
     """
     require(actor, Deed.RESPOND)
     title = title.strip()
@@ -93,21 +96,20 @@ def declare(
             opened_at=book.now,
             updated_at=book.now,
             declared_by_id=actor.user_id,
+            confidential=confidential or service.confidential,
         )
         book.add([state])
-        book.write(
-            state,
-            "opened",
-            actor,
-            {
-                "how": "declared",
-                "details": details,
-                "priority": state.priority,
-                "impact": impact,
-                "urgency": urgency,
-                "matrix": expected,
-                "priority_reason": state.priority_reason,
-            },
-        )
+        told = {
+            "how": "declared",
+            "details": details,
+            "priority": state.priority,
+            "impact": impact,
+            "urgency": urgency,
+            "matrix": expected,
+            "priority_reason": state.priority_reason,
+        }
+        book.write(state, "opened", actor, told | ({"confidential": True} if state.confidential else {}))
+        if actor.user_id is not None:
+            let_in([key], [actor.user_id], "declared it")
         events.publish([rules.IncidentsOpened((key,))])
     return Incident.objects.get(pk=key)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tocsin.incidents import rules
 from tocsin.incidents.actions.book import use_book
-from tocsin.incidents.actions.verbs import Done
+from tocsin.incidents.actions.each import Done, lock_readable
 from tocsin.people.rules import Deed, require
 from tocsin.platform import events
 from tocsin.platform.actor import Actor
@@ -22,7 +22,7 @@ def merge(target_id: int, source_ids: Sequence[int], *, actor: Actor) -> Done:
         raise Invalid("Nothing to merge.", {"source_ids": "must name at least one other incident"})
     done = Done()
     with use_book() as book:
-        found = book.lock([target_id, *sources])
+        found = lock_readable(book, [target_id, *sources], actor)
         target = found.get(target_id)
         if target is None:
             raise NotFound(f"There is no incident INC-{target_id}.")
@@ -35,6 +35,9 @@ def merge(target_id: int, source_ids: Sequence[int], *, actor: Actor) -> Done:
                 continue
             if not source.open:
                 done.skipped[key] = f"it is already {source.state}"
+                continue
+            if source.confidential and not target.confidential:
+                done.skipped[key] = f"it is confidential and INC-{target_id} is not; make that one confidential first"
                 continue
             rules.resolve(source, book.now)
             source.merged_into_id = target_id

@@ -1,53 +1,20 @@
 """What people, sources and Tocsin itself do to incidents."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tocsin.incidents import queries, rules
 from tocsin.incidents.actions.book import Book, use_book
 from tocsin.incidents.actions.declare import check_levels, matrix
+from tocsin.incidents.actions.each import Done, each
+from tocsin.incidents.actions.readers import let_in
 from tocsin.incidents.models import Acknowledgement, Incident
 from tocsin.people import queries as people
-from tocsin.people.rules import Deed, require
 from tocsin.platform import events
 from tocsin.platform.actor import Actor
-from tocsin.platform.errors import Invalid, NotFound
+from tocsin.platform.errors import Invalid
 
 SNOOZE_MAX = timedelta(days=7)
-
-
-@dataclass(slots=True)
-class Done:
-    """What became of a verb: ids that changed, and for the others why not.
-
-    ``partly``: of those that changed, the ones for which more people have to do the same, with how many more.
-    """
-
-    changed: list[int] = field(default_factory=list)
-    skipped: dict[int, str] = field(default_factory=dict)
-    partly: dict[int, str] = field(default_factory=dict)
-
-
-def _each(ids: Iterable[int], actor: Actor, decide: Callable[[Book, rules.State], rules.Skip | None]) -> Done:
-    """Lock the incidents, decide for each, note what changed; joins the caller's book."""
-    require(actor, Deed.RESPOND)
-    wanted = list(dict.fromkeys(ids))
-    done = Done()
-    with use_book() as book:
-        found = book.lock(wanted)
-        for key in wanted:
-            if key not in found:
-                if len(wanted) == 1:
-                    raise NotFound(f"There is no incident INC-{key}.")
-                done.skipped[key] = "there is no such incident"
-                continue
-            skip = decide(book, found[key])
-            if skip:
-                done.skipped[key] = skip.why
-            else:
-                done.changed.append(key)
-    return done
 
 
 def acknowledge(ids: Sequence[int], *, actor: Actor, via: str = "web") -> Done:
@@ -78,7 +45,7 @@ def acknowledge(ids: Sequence[int], *, actor: Actor, via: str = "web") -> Done:
         return None
 
     with use_book():
-        done = _each(ids, actor, decide)
+        done = each(ids, actor, decide)
         done.partly = partly
         if partly and actor.user_id is not None:
             events.publish([rules.IncidentsPartlyAcknowledged(tuple(partly), actor.user_id)])
@@ -97,7 +64,7 @@ def unacknowledge(ids: Sequence[int], *, actor: Actor, reason: str = "") -> Done
         return skip
 
     with use_book():
-        done = _each(ids, actor, decide)
+        done = each(ids, actor, decide)
         if done.changed:
             events.publish([rules.IncidentsReopened(tuple(done.changed))])
     return done
@@ -113,7 +80,7 @@ def mitigate(ids: Sequence[int], *, actor: Actor) -> Done:
         return skip
 
     with use_book():
-        done = _each(ids, actor, decide)
+        done = each(ids, actor, decide)
         if done.changed:
             events.publish([rules.IncidentsAcknowledged(tuple(done.changed))])
     return done
@@ -129,7 +96,7 @@ def resolve(ids: Sequence[int], *, actor: Actor, note: str = "", via: str = "web
         return skip
 
     with use_book():
-        done = _each(ids, actor, decide)
+        done = each(ids, actor, decide)
         if done.changed:
             by_person = actor.kind not in ("source", "system")
             events.publish([rules.IncidentsResolved(tuple(done.changed), by_person)])
@@ -145,7 +112,7 @@ def close(ids: Sequence[int], *, actor: Actor) -> Done:
             book.write(incident, "closed", actor)
         return skip
 
-    return _each(ids, actor, decide)
+    return each(ids, actor, decide)
 
 
 def reopen(ids: Sequence[int], *, actor: Actor, reason: str = "") -> Done:
@@ -160,7 +127,7 @@ def reopen(ids: Sequence[int], *, actor: Actor, reason: str = "") -> Done:
         return skip
 
     with use_book():
-        done = _each(ids, actor, decide)
+        done = each(ids, actor, decide)
         if done.changed:
             events.publish([rules.IncidentsReopened(tuple(done.changed))])
     return done
@@ -178,7 +145,7 @@ def snooze(ids: Sequence[int], *, until: datetime, actor: Actor) -> Done:
                 book.write(incident, "snoozed", actor, {"until": until.isoformat()})
             return skip
 
-        done = _each(ids, actor, decide)
+        done = each(ids, actor, decide)
         if done.changed:
             events.publish([rules.IncidentsSnoozed(tuple(done.changed), until)])
     return done
@@ -202,13 +169,14 @@ def reassign(ids: Sequence[int], *, user_ids: Sequence[int], actor: Actor) -> Do
         return None
 
     with use_book():
-        done = _each(ids, actor, decide)
+        done = each(ids, actor, decide)
         if done.changed:
             links = Incident.assignees.through
             links.objects.filter(incident_id__in=done.changed).delete()
             links.objects.bulk_create(
                 [links(incident_id=key, user_id=user) for key in done.changed for user in dict.fromkeys(user_ids)]
             )
+            let_in(done.changed, user_ids, "was given it")
             events.publish([rules.IncidentsReassigned(tuple(done.changed), tuple(user_ids))])
     return done
 
@@ -250,7 +218,7 @@ def set_priority(
         return None
 
     with use_book():
-        done = _each(ids, actor, decide)
+        done = each(ids, actor, decide)
         if louder:
             events.publish([rules.UrgencyRaised(tuple(louder))])
         if raised:
@@ -268,7 +236,7 @@ def add_note(ids: Sequence[int], *, text: str, actor: Actor) -> Done:
         book.write(incident, "note", actor, {"text": text})
         return None
 
-    return _each(ids, actor, decide)
+    return each(ids, actor, decide)
 
 
 def retitle(ids: Sequence[int], *, title: str, actor: Actor) -> Done:
@@ -284,4 +252,4 @@ def retitle(ids: Sequence[int], *, title: str, actor: Actor) -> Done:
         incident.title = title
         return None
 
-    return _each(ids, actor, decide)
+    return each(ids, actor, decide)

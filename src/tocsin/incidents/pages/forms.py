@@ -7,9 +7,10 @@ from django import forms
 
 from tocsin.catalogue.models import Service
 from tocsin.escalation.rules import REASONS
-from tocsin.incidents import rules
+from tocsin.incidents import queries, rules
 from tocsin.incidents.models import Incident
 from tocsin.people.models import Team, User
+from tocsin.platform.actor import Actor
 from tocsin.platform.moments import zone
 
 LEVELS = [("high", "High"), ("medium", "Medium"), ("low", "Low")]
@@ -98,6 +99,15 @@ class People(forms.Form):
         self.fields["users"].queryset = User.objects.filter(is_active=True).order_by("name")  # type: ignore[attr-defined]
 
 
+class LetIn(People):
+    reason = forms.CharField(label="Why", required=False, max_length=300, help_text="It stands on the timeline.")
+    field_order = ("users", "reason")
+
+
+class Lift(forms.Form):
+    reason = forms.CharField(label="Why everybody may see it", max_length=300)
+
+
 class Call(People):
     message = forms.CharField(
         label="What to tell them", required=False, max_length=500, help_text="Goes along with the page."
@@ -121,9 +131,9 @@ class Priority(forms.Form):
 class Merge(forms.Form):
     target = forms.ChoiceField(label="Into", help_text="Its timeline goes on; the others are resolved and point to it.")
 
-    def __init__(self, *args: object, ids: list[int], **kwargs: object) -> None:
+    def __init__(self, *args: object, ids: list[int], actor: Actor, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        rows = Incident.objects.filter(state__in=rules.OPEN).order_by("-id")
+        rows = Incident.objects.filter(queries.readable(actor), state__in=rules.OPEN).order_by("-id")
         rows = rows.filter(pk__in=ids) if len(ids) > 1 else rows.exclude(pk__in=ids)
         choices = [(str(one.pk), f"INC-{one.pk} {one.title}"[:120]) for one in rows[:100]]
         self.fields["target"].choices = choices  # type: ignore[attr-defined]
@@ -147,3 +157,7 @@ class Declare(forms.Form):
     details = forms.CharField(
         label="What is known so far", required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 4})
     )
+    confidential = forms.BooleanField(
+        label="Confidential: only those who are called see it", required=False,
+        help_text="And administrators. For security incidents and personal matters.",
+    )  # fmt: skip

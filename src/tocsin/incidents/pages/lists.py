@@ -27,6 +27,7 @@ COLUMNS: Columns = [
     ("severity", lambda one: one.severity),
     ("service", lambda one: one.service.name),
     ("acknowledged_by", lambda one: one.acknowledged_by.name if one.acknowledged_by else None),
+    ("confidential", lambda one: one.confidential),
     ("alerts", lambda one: one.alert_count),
     ("opened_at", lambda one: one.opened_at.isoformat()),
     ("acknowledged_at", lambda one: one.acknowledged_at.isoformat() if one.acknowledged_at else None),

@@ -86,7 +86,8 @@ def room(request: Request, incident_id: int) -> HttpResponse:
         "more_alerts": max(0, incident.alert_count - len(alerts)),
         "may_respond": may(request.actor, Deed.RESPOND),
         "is_open": incident.state in rules.OPEN,
-        "merged": list(incident.merged.only("id", "title")[:20]),
+        "merged": list(incident.merged.filter(queries.readable(request.actor)).only("id", "title")[:20]),
+        "readers": queries.readers(request.actor, incident_id) if incident.confidential else [],
     }
     return page(request, "incidents/room.html", context)
 

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from tocsin.escalation import actions as escalation
-from tocsin.incidents import actions
+from tocsin.incidents import actions, queries
 from tocsin.incidents.actions import Done
 from tocsin.incidents.models import Incident
 from tocsin.incidents.pages import forms
@@ -131,6 +131,28 @@ VERBS = {
         "Change the title", "Save the title", "renamed", form=forms.Title,
         run=lambda request, ids, form: actions.retitle(ids, title=form.cleaned_data["title"], actor=request.actor),
     ),
+    "confidential": Verb(
+        "Make it confidential", "Make it confidential", "confidential from now on", form=forms.Reason,
+        run=lambda request, ids, form: actions.make_confidential(
+            ids, why=form.cleaned_data["reason"], actor=request.actor
+        ),
+        hint="Only you, those who were or will be called for it, and administrators see what it is. Messages that went "
+        "out before this moment stay as they are.",
+    ),
+    "let-in": Verb(
+        "Let somebody in", "Let them in", "open to more people", form=forms.LetIn,
+        run=lambda request, ids, form: actions.admit(
+            ids, user_ids=_users(form), reason=form.cleaned_data["reason"], actor=request.actor
+        ),
+        hint="They may read everything about it, and act on it as their role allows. Nobody is paged.",
+    ),
+    "lift": Verb(
+        "Let everybody see it", "Let everybody see it", "no longer confidential", form=forms.Lift, tone="error",
+        run=lambda request, ids, form: actions.lift_confidentiality(
+            ids, why=form.cleaned_data["reason"], actor=request.actor
+        ),
+        hint="Everybody here may read it, with what was written while it was confidential.",
+    ),
     "escalate": Verb(
         "Escalate now", "Page the next step now", "escalated", run=_escalate, form=forms.Escalation, tone="error",
         hint="The policy's next step runs at once instead of waiting for its time.",
@@ -161,7 +183,8 @@ def act(request: Request, verb: str) -> HttpResponse:
     ids = ids_of(request)
     if not ids:
         raise Invalid("Select at least one incident first.", {"id": "the incident's number"})
-    rows = list(Incident.objects.filter(pk__in=ids).select_related("service").order_by("id"))
+    visible = Incident.objects.filter(queries.readable(request.actor), pk__in=ids)
+    rows = list(visible.select_related("service").order_by("id"))
     if not rows:
         raise NotFound("There is no such incident." if len(ids) == 1 else "There are no such incidents.")
     fallback = f"/incidents/{ids[0]}/" if len(ids) == 1 else "/incidents/"
@@ -179,7 +202,9 @@ def act(request: Request, verb: str) -> HttpResponse:
 
 
 def _form(how: Verb, request: Request, rows: Sequence[Incident], send: bool) -> django_forms.Form:
-    extra: dict[str, Any] = {"ids": [one.pk for one in rows]} if how.form is forms.Merge else {}
+    extra: dict[str, Any] = {}
+    if how.form is forms.Merge:
+        extra = {"ids": [one.pk for one in rows], "actor": request.actor}
     if send:
         return how.form(request.POST, **extra)
     first = rows[0]

@@ -22,6 +22,9 @@ KINDS = {
     "note": ("message-square", "info", "notes"),
     "merged": ("git-merge", "quiet", "state"),
     "absorbed": ("git-merge", "quiet", "state"),
+    "made_confidential": ("lock", "warn", "people"),
+    "confidentiality_lifted": ("eye", "warn", "people"),
+    "let_in": ("user-plus", "info", "people"),
     "alert_joined": ("bell", "quiet", "alerts"),
     "alert_resolved": ("bell-off", "quiet", "alerts"),
     "paged": ("bell-ring", "info", "people"),
@@ -64,7 +67,8 @@ def sentence(kind: str, data: Mapping[str, Any], names: Mapping[int, str]) -> st
 
 def _opened(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     how = "declared it" if data.get("how") == "declared" else "opened it"
-    return f"{how} as {data['priority']}" if data.get("priority") else how
+    secret = ", confidential" if data.get("confidential") else ""
+    return f"{how} as {data['priority']}{secret}" if data.get("priority") else how + secret
 
 
 def _acknowledged(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
@@ -161,6 +165,11 @@ def _executives(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"told {_people(data.get('users'), names, data.get('names'))} for their information"
 
 
+def _let_in(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    because = f": {data['reason']}" if data.get("reason") else ""
+    return f"let {_people(data.get('users'), names, data.get('names'))} in{because}"
+
+
 def _joined(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"added an alert: {data.get('title') or data.get('alert')}"
 
@@ -176,7 +185,7 @@ WRITERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "reassigned": _reassigned, "snoozed": _snoozed, "retitled": _retitled, "merged": _merged, "absorbed": _absorbed,
     "paged": _paged, "nobody_paged": _nobody, "paged_by_hand": _by_hand, "escalated": _escalated,
     "alert_joined": _joined, "team_called": _team, "managers_called": _managers, "step_skipped": _skipped,
-    "tier_warned": _warned, "executives_told": _executives,
+    "let_in": _let_in, "tier_warned": _warned, "executives_told": _executives,
 }  # fmt: skip
 PLAIN = {
     "unacknowledged": "took the acknowledgement back",
@@ -184,6 +193,8 @@ PLAIN = {
     "closed": "closed it",
     "reopened": "reopened it",
     "note": "wrote",
+    "made_confidential": "made it confidential",
+    "confidentiality_lifted": "let everybody see it again",
     "snooze_ended": "woke it up: the snooze is over",
     "acknowledgement_timed_out": "woke it up: the acknowledgement ran out",
 }

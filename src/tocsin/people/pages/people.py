@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from tocsin.delivery import queries as delivery
 from tocsin.escalation.models import Page
+from tocsin.incidents.queries import readable
 from tocsin.oncall import queries as oncall
 from tocsin.people import actions, queries, rules
 from tocsin.people.models import ROLES, ContactMethod, User
@@ -135,7 +136,9 @@ def person(request: Request, user_id: int = 0) -> HttpResponse:
                 for shift in oncall.my_shifts(who.pk, moment, moment + timedelta(days=28))
                 if shift.schedule_id in schedules
             ][:6],
-            "pages": Page.objects.filter(user=who).select_related("incident").order_by("-id")[:10],
+            "pages": Page.objects.filter(readable(request.actor, "incident_id"), user=who)
+            .select_related("incident")
+            .order_by("-id")[:10],
             "now": moment,
             "may_edit": may_edit_person(request.actor, who.pk),
             "may_away": oncall.may_edit_absences(request.actor, who.pk),
@@ -152,7 +155,11 @@ def person(request: Request, user_id: int = 0) -> HttpResponse:
 def pages(request: Request, user_id: int) -> HttpResponse:
     """Every page to a person."""
     who = queries.user(request.actor, user_id)
-    rows = Page.objects.filter(user=who).select_related("incident", "incident__service").order_by("-id")
+    rows = (
+        Page.objects.filter(readable(request.actor, "incident_id"), user=who)
+        .select_related("incident", "incident__service")
+        .order_by("-id")
+    )
     columns = [
         ("at", lambda row: row.at.isoformat()),
         ("incident", lambda row: row.incident_id),

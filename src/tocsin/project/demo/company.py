@@ -10,6 +10,7 @@ from typing import Any
 NAME = "Kestrel Post"
 DOMAIN = "kestrelpost.example"
 ADMINISTRATOR = "robin.ellery"
+CONFIDANT = "ngozi.abara"  # is let into what is confidential
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from tocsin.incidents import rules as incidents
 from tocsin.intake.models import Source
 from tocsin.people.models import User
 from tocsin.platform import bulk
-from tocsin.project.demo import company
+from tocsin.project.demo import company, confidential
 from tocsin.project.demo.conditions import CONDITIONS, Condition
 from tocsin.project.demo.loading import PROMETHEUS
 
@@ -87,6 +87,7 @@ class Tables:
 STATE = [item.name for item in fields(incidents.State)]
 COLUMNS = {
     "incidents_incident": " ".join(STATE),
+    "incidents_reader": "incident_id user_id at why",
     "incidents_timeline_entry": "incident_id seq at kind actor_kind actor_id actor_name data previous hash",
     "triage_alert": "id source_id service_id incident_id dedup_key state severity title data count suppressed_by "
     "flips first_at last_at resolved_at first_signal_id last_signal_id",
@@ -111,6 +112,7 @@ class Plot:
     alerts: int
     lasts: timedelta
     ends: str = "resolved"
+    confidential: bool = False
 
 
 class Teller:
@@ -152,6 +154,7 @@ class Teller:
             opened_at=plot.at,
             updated_at=plot.at,
             alert_count=plot.alerts,
+            confidential=plot.confidential,
         )
         over = plot.at + plot.lasts
         entries: list[tuple[datetime, str, Who, dict[str, Any]]] = []
@@ -163,6 +166,11 @@ class Teller:
             via = "pocket" if self.dice.random() < 0.7 else "web"
             entries.append((answered, "acknowledged", who, {"via": via}))
             self._work(plot, who, answered, over, entries)
+            if plot.confidential:
+                entries.append(confidential.let_in(self.users.values(), who, answered))
+        if plot.confidential:
+            for reader in confidential.readers(entries):
+                self.tables.add("incidents_reader", state.id, *reader)
         self._end(plot, state, over, who, entries)
         state.version = len(entries)
         for at, kind, actor, data in sorted(entries, key=lambda entry: entry[0]):
@@ -434,7 +442,7 @@ def plots(now: datetime, dice: random.Random) -> list[Plot]:
     """What happens in half a year, in order: more by day than by night, more on Mondays, more before a holiday."""
     weights = [TROUBLE.get(s.slug, {1: 1.4, 2: 1.0, 3: 0.7, 4: 0.4}[s.tier]) for s in company.SERVICES]
     told = []
-    for _ in range(INCIDENTS - 3):
+    for _ in range(INCIDENTS - 4):
         service = dice.choices(company.SERVICES, weights)[0]
         condition = dice.choice(CONDITIONS[service.nature])
         lasts = timedelta(minutes=4 + dice.lognormvariate(math.log(condition.minutes), 0.8))
@@ -451,6 +459,10 @@ def plots(now: datetime, dice: random.Random) -> list[Plot]:
     ):
         service, at = by_slug[slug], now - timedelta(minutes=minutes)
         told.append(Plot(service, CONDITIONS[service.nature][1], at, alerts, timedelta(days=1), ends))
+    at = now - timedelta(minutes=52)
+    told.append(
+        Plot(by_slug["accounts"], confidential.SIGN_INS, at, 1, timedelta(days=1), "acknowledged", confidential=True)
+    )
     return sorted(told, key=lambda plot: plot.at)
 
 

@@ -20,6 +20,7 @@ from tocsin.project.config.reading import File
 from tocsin.project.replay import loading
 from tocsin.project.replay.comparing import Difference, compare
 from tocsin.project.replay.machine import Replay
+from tocsin.triage import queries as triage
 
 MAX_DAYS = 400
 
@@ -33,12 +34,15 @@ class Replayed:
     signals: int
     difference: Difference
     services: dict[int, str]
+    readable: frozenset[int]  # of the signals compared, those that may be told to whoever asked
 
     def to_json(self) -> dict[str, Any]:
         found = self.difference.to_json()
         for part in ("missed", "new", "later", "earlier"):
             for row in found[part]["items"]:
                 row["service"] = self.services.get(row.pop("service_id"), "")
+                if row["signal"] not in self.readable:
+                    row["service"], row["title"] = "", "Confidential"
         return {
             "since": self.since.isoformat(),
             "until": self.until.isoformat(),
@@ -76,7 +80,10 @@ def replay(
     recorded = loading.recording(begin, until)
     runs = [Replay(one, recorded, until).run(progress) for one in configurations]
     zones = dict(User.objects.values_list("pk", "zone"))
-    return Replayed(begin, until, loading.count(begin, until), compare(runs[0], runs[-1], zones), names)
+    found = compare(runs[0], runs[-1], zones)
+    compared = {one.signal_id for part in (found.missed, found.new, found.later, found.earlier) for one in part}
+    readable = frozenset(triage.signals(actor).filter(pk__in=compared).values_list("pk", flat=True))
+    return Replayed(begin, until, loading.count(begin, until), found, names, readable)
 
 
 def task(value: dict[str, Any], actor: Actor) -> dict[str, Any]:

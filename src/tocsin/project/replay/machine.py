@@ -367,7 +367,7 @@ class Replay:
         candidates = sorted(key for service in service_ids for key in self.by_service.get(service, ()))
         return next((key for key in candidates if self._joinable(self.incidents[key - 1], at)), None)
 
-    def join(self, incident_id: int, alert: triage.Alert, how: triage.Assessment) -> None:
+    def join(self, incident_id: int, alert: triage.Alert, service: triage.Service, how: triage.Assessment) -> None:
         self.incidents[incident_id - 1].open_alerts += 1
         self.worsened(incident_id, alert, how)
 

@@ -94,6 +94,10 @@ def test_loading() -> None:
     assert Delivery.objects.exclude(kind="notice").filter(state__in=["pending", "sending"]).count() == 0
     assert Page.objects.filter(answered_at__lt=F("at")).count() == 0
     assert Signal.objects.exclude(alert_id=None).count() > 10_000
+    secret = Incident.objects.get(confidential=True)
+    assert secret.state == "acknowledged"
+    assert {"was paged for it"} < set(secret.readers.values_list("why", flat=True))
+    assert verify_timeline(secret.pk) == []
     for key in Incident.objects.order_by("?").values_list("id", flat=True)[:40]:
         assert verify_timeline(key) == []
 

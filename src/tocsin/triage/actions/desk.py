@@ -36,6 +36,7 @@ class Desk:
         self._acknowledged: dict[int, None] = {}
         self._louder: dict[int, None] = {}
         self._raised: dict[int, None] = {}
+        self._confidential: dict[int, None] = {}
 
     def load_groups(self, service_ids: Sequence[int]) -> None:
         """Read and guard the open groups of these services: no other engine opens a group on them meanwhile."""
@@ -92,12 +93,15 @@ class Desk:
             group_until=until,
             alert_count=1,
             open_alert_count=1,
+            confidential=service.confidential,
         )
         self.book.add([state])
         facts = {"how": "alert", "alert": alert.id, "severity": how.severity, "priority": state.priority,
                  "impact": impact, "urgency": urgency}  # fmt: skip
         if how.rule:
             facts["rule"] = how.rule
+        if service.confidential:
+            facts["confidential"] = True
         self.book.write(state, "opened", source_actor(self.sources[alert.source_id]), facts)
         if key:
             self._remember(state.id, key, service.id)
@@ -124,8 +128,14 @@ class Desk:
             return False
         return True
 
-    def join(self, incident_id: int, alert: rules.Alert, how: rules.Assessment) -> None:
+    def join(self, incident_id: int, alert: rules.Alert, service: rules.Service, how: rules.Assessment) -> None:
         state = self.book.lock([incident_id])[incident_id]
+        if service.confidential and not state.confidential:
+            # what must not be read by everybody must not become so by company: the group keeps the secret
+            state.confidential = True
+            told = {"reason": f"an alert of {service.name} joined it"}
+            self.book.write(state, "made_confidential", source_actor(self.sources[alert.source_id]), told)
+            self._confidential[incident_id] = None
         state.alert_count += 1
         state.open_alert_count += 1
         # the first hundred alerts are told one by one; a storm is a number
@@ -204,6 +214,8 @@ class Desk:
     def publish(self) -> None:
         """Tell what happened, in the order in which it matters for pages."""
         told: list[object] = []
+        if self._confidential:
+            told.append(incident_rules.IncidentsMadeConfidential(tuple(self._confidential)))
         if self._opened:
             told.append(incident_rules.IncidentsOpened(tuple(self._opened)))
         if self._reopened:

@@ -48,13 +48,13 @@ def _load_sources(ids: list[int]) -> dict[int, rules.Source]:
 def load_services(ids: list[int]) -> dict[int, rules.Service]:
     """Services by id, fresh."""
     found = _rows(
-        "SELECT s.id, s.name, s.slug, s.tier, s.impact, s.enabled, s.grouping, coalesce(t.slug, '')"
-        " FROM catalogue_service s LEFT JOIN people_team t ON t.id = s.team_id WHERE s.id = ANY(%s)",
+        "SELECT s.id, s.name, s.slug, s.tier, s.impact, s.enabled, s.grouping, coalesce(t.slug, ''),"
+        " s.confidential FROM catalogue_service s LEFT JOIN people_team t ON t.id = s.team_id WHERE s.id = ANY(%s)",
         [list(ids)],
     )
     return {
-        key: rules.Service(key, name, slug, tier, impact, enabled, rules.Grouping.of(_json(grouping)), team)
-        for key, name, slug, tier, impact, enabled, grouping, team in found
+        key: rules.Service(key, name, slug, tier, impact, enabled, rules.Grouping.of(_json(grouping)), *rest)
+        for key, name, slug, tier, impact, enabled, grouping, *rest in found
     }
 
 

@@ -62,7 +62,8 @@ def _signal(request: Request, number: int) -> Answer:
     chain.append(_outcome_link(found))
     if found.alert:
         chain.append(_alert_link(found.alert))
-    incident = Incident.objects.select_related("service", "service__policy").filter(pk=found.incident_id or 0).first()
+    rows = Incident.objects.select_related("service", "service__policy").filter(incidents.readable(request.actor))
+    incident = rows.filter(pk=found.incident_id or 0).first()
     if incident is None:
         answer = f"Nobody was woken by this signal. {found.reason}"
         return f"Why: signal {number}", answer, "quiet", chain

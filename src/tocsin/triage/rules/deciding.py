@@ -152,6 +152,7 @@ class Service:
     enabled: bool
     grouping: Grouping
     team: str = ""
+    confidential: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +202,8 @@ class Incidents(Protocol):
     def of_services(self, service_ids: Sequence[int], at: datetime) -> int | None:
         """The oldest open, dependency-grouped incident on one of these services, if alerts may still join it."""
 
-    def join(self, incident_id: int, alert: Alert, how: "Assessment") -> None:
-        """The alert belongs to this open incident from now on."""
+    def join(self, incident_id: int, alert: Alert, service: Service, how: "Assessment") -> None:
+        """The alert, of this service, belongs to this open incident from now on."""
 
     def reopen(self, incident_id: int, alert: Alert, within: timedelta) -> bool:
         """Bring back the incident if its alerts, not a person, ended it within this time; whether it did."""
@@ -383,7 +384,7 @@ def _group(
     if found is None and grouping.by == "dependency":
         found = incidents.of_services(related(service.id, world.needs, world.needed_by), signal.received_at)
     if found is not None:
-        incidents.join(found, alert, assessment)
+        incidents.join(found, alert, service, assessment)
         alert.incident_id = found
         text = f"It joined INC-{found}, which is open for the same group{via}."
         return Decision(Outcome.GROUPED, rule, text, incident_id=found, **where)

@@ -32,6 +32,16 @@ def signature(secret: str, body: bytes) -> str:
     return "v1=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
+def service_data(incident: IncidentFacts, public_url: str) -> dict[str, Any]:
+    """The service of an incident, as a reference."""
+    return {
+        "id": str(incident.service_id),
+        "type": "service_reference",
+        "summary": incident.service,
+        "html_url": f"{public_url}/services/{incident.service_id}/",
+    }
+
+
 def incident_data(incident: IncidentFacts, public_url: str) -> dict[str, Any]:
     """An incident as ``data`` of a V3 event."""
     return {
@@ -44,12 +54,7 @@ def incident_data(incident: IncidentFacts, public_url: str) -> dict[str, Any]:
         "incident_key": incident.number,
         "created_at": stamp(incident.opened_at),
         "title": incident.title,
-        "service": {
-            "id": str(incident.service_id),
-            "type": "service_reference",
-            "summary": incident.service,
-            "html_url": f"{public_url}/services/{incident.service_id}/",
-        },
+        "service": None if incident.confidential else service_data(incident, public_url),
         "assignees": [],
         "escalation_policy": None,
         "teams": [],
