@@ -65,6 +65,7 @@ class PolicyDetail(PolicyOut):
     executives: list[str]
     executive_priorities: list[str]
     tiers: list[TierOut]
+    confidential: str
     sentences: list[str]
 
 
@@ -104,6 +105,7 @@ class SimulateIn(Strict):
     title: str = ""
     incident: int = Field(0, description="Its imagined number: who has the turn where people take turns.")
     reasons: list[str] = Field([], description="Codes of escalations by hand, as conditions may ask for them.")
+    confidential: bool = Field(False, description="Of a service: by the policy that confidential incidents follow.")
 
 
 class SimulationOut(Schema):
@@ -183,6 +185,7 @@ def detail_json(row: Policy) -> dict[str, Any]:
         "executives": spec.executives,
         "executive_priorities": spec.executive_priorities,
         "tiers": [asdict(tier) for tier in spec.tiers],
+        "confidential": spec.confidential,
         "sentences": sentence(queries.snapshot([row.pk])[row.pk]),
     }
 
@@ -289,7 +292,10 @@ def run_simulation(request: HttpRequest, body: SimulateIn) -> dict[str, Any]:
         of = queries.snapshot([row.pk])[row.pk]
     else:
         of = catalogue.service(actor, body.service).pk
-    like = Like(severity=body.severity, title=body.title, incident_id=body.incident, reasons=tuple(body.reasons))
+    like = Like(
+        severity=body.severity, title=body.title, incident_id=body.incident, reasons=tuple(body.reasons),
+        confidential=body.confidential,
+    )  # fmt: skip
     found = simulate(of, body.priority, at, body.for_s, actor=actor, like=like)
     emails = people.emails(line.user_id for line in found.lines if line.user_id is not None)
     told = found.to_json()

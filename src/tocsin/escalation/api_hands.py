@@ -27,6 +27,10 @@ class EscalateIn(Strict):
     reason: str = ""
 
 
+class NextIn(EscalateIn):
+    confidential: bool = Field(False, description="Make it confidential first: only those who are called see it.")
+
+
 class TeamIn(EscalateIn):
     team: str
 
@@ -51,11 +55,13 @@ class ReasonsOut(Schema):
 
 
 @router.post("/incidents/{ref}/escalate", response=IncidentOut)
-def escalate(request: HttpRequest, ref: str, body: EscalateIn) -> dict[str, Any]:
-    """Run the next step of the policy now."""
+def escalate(request: HttpRequest, ref: str, body: NextIn) -> dict[str, Any]:
+    """Run the next step of the policy now; with `confidential` the first one of the policy for such incidents."""
     actor = asker(request)
     incident = incidents.incident(actor, number_of(ref))
-    actions.escalate_now(incident.pk, actor=actor, reason_code=body.reason_code, reason=body.reason)
+    actions.escalate_now(
+        incident.pk, actor=actor, reason_code=body.reason_code, reason=body.reason, confidential=body.confidential
+    )
     return incident_json(incidents.incident(actor, incident.pk))
 
 

@@ -48,6 +48,7 @@ def create_policy(
         list[str] | None,
         typer.Option(help='When an incident may enter a tier: executive=priority == "P1". May be repeated.'),
     ] = None,
+    confidential: Annotated[str, typer.Option(help="The policy that confidential incidents follow instead.")] = "",
 ) -> None:
     """Add a policy; `policy save FILE` writes any."""
     steps = [_step(text) for text in step]
@@ -62,6 +63,7 @@ def create_policy(
         "executives": executive or [],
         "executive_priorities": executive_priority or ["P1"],
         "tiers": [_tier(text) for text in tier or ()],
+        "confidential": confidential,
     }
     with api() as server:
         output.emit(server.post("/policies", spec), lambda value: output.say(f"Added policy {value['slug']}."))

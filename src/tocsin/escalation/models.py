@@ -29,6 +29,10 @@ class Policy(models.Model):
     # [{"name": "L2", "when": "a condition"}]: when an incident may enter the tiers that steps name
     tiers = models.JSONField(default=list, db_default=Value([], models.JSONField()), blank=True)
     executive_priorities = models.JSONField(default=major, db_default=Value(["P1"], models.JSONField()), blank=True)
+    confidential = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="stands_in_for", db_index=False,
+        help_text="the policy that confidential incidents follow instead; empty: this one",
+    )  # fmt: skip
     version = models.IntegerField(default=1)
 
     class Meta:

@@ -4,7 +4,7 @@ Reads, never writes. What a proof is made of: ``rules.proving``.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -126,8 +126,18 @@ def prove(
         rows = rows.filter(pk__in=list(service_ids))
     services = list(rows)
     policies = queries.snapshots_of_services([service.pk for service in services])
-    prover = Prover(world(policies.values(), since, until, trusting=trusting), since, until)
-    found = []
+    instead = queries.snapshots_of_services(queries.apart(policies), confidential=True)
+    prover = Prover(world([*policies.values(), *instead.values()], since, until, trusting=trusting), since, until)
+    found = _proven(prover, services, policies)
+    found += _proven(prover, [one for one in services if one.pk in instead], instead, " (confidential)")
+    return Proof(since, until, len(services), tuple(_merged(found)), _notes(services))
+
+
+def _proven(
+    prover: Prover, services: Sequence[Service], policies: Mapping[int, PolicySnapshot], suffix: str = ""
+) -> list[CounterExample]:
+    """The counter-examples for services under these policies; ``suffix`` follows their names."""
+    found: list[CounterExample] = []
     for urgency, priorities in _by_urgency().items():
         by_policy: dict[tuple[object, ...], list[Service]] = defaultdict(list)
         for service in services:
@@ -135,7 +145,7 @@ def prove(
             if not conditional(policy):
                 by_policy[policy.policy_id, policy.steps, policy.fallback].append(service)
         for same in by_policy.values():
-            found += _told(prover.gaps(policies[same[0].pk], urgency), same, priorities)
+            found += _told(prover.gaps(policies[same[0].pk], urgency), same, priorities, suffix)
     asking = [service for service in services if conditional(policies[service.pk])]
     facts = queries.service_facts(service.pk for service in asking)
     for service in asking:
@@ -143,8 +153,8 @@ def prove(
             gaps = prover.gaps(
                 policies[service.pk], page_urgency(priority), _cases(policies[service.pk], facts[service.pk], priority)
             )
-            found += _told(gaps, [service], (priority,), apart=True)
-    return Proof(since, until, len(services), tuple(_merged(found)), _notes(services))
+            found += _told(gaps, [service], (priority,), suffix, apart=True)
+    return found
 
 
 def conditional(policy: PolicySnapshot) -> bool:
@@ -164,12 +174,17 @@ def _cases(policy: PolicySnapshot, service: ServiceFacts, priority: str) -> list
 
 
 def _told(
-    gaps: Iterable[Gap], services: Sequence[Service], priorities: tuple[str, ...], *, apart: bool = False
+    gaps: Iterable[Gap],
+    services: Sequence[Service],
+    priorities: tuple[str, ...],
+    suffix: str = "",
+    *,
+    apart: bool = False,
 ) -> list[CounterExample]:
     return [
         CounterExample(
             gap,
-            tuple(service.name for service in services),
+            tuple(service.name + suffix for service in services),
             priorities,
             tuple(service.pk for service in services),
             tuple(sorted({service.team_id for service in services if service.team_id})),
@@ -192,7 +207,7 @@ def _merged(found: Sequence[CounterExample]) -> list[CounterExample]:
     by: dict[tuple[object, ...], CounterExample] = {}
     for one in found:
         gap = one.gap
-        key = (one.service_ids, gap.step, gap.start, gap.end, gap.why, gap.more)
+        key = (one.services, gap.step, gap.start, gap.end, gap.why, gap.more)
         if key in by:
             other = by[key]
             priorities = tuple(sorted({*other.priorities, *one.priorities}))

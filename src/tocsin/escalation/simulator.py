@@ -66,7 +66,7 @@ class Like:
     """What the imagined incident is like, as far as conditions and turns ask.
 
     ``incident_id`` is its number, which decides who has the turn. ``service_id``: on whose clock a policy is tried.
-    ``reasons``: of escalations by hand, as codes.
+    ``reasons``: of escalations by hand, as codes. ``confidential``: it follows the policy for confidential incidents.
     """
 
     severity: str = "critical"
@@ -75,6 +75,7 @@ class Like:
     incident_id: int = 0
     service_id: int | None = None
     reasons: tuple[str, ...] = ()
+    confidential: bool = False
 
 
 Reply = Callable[[int, datetime], Answer | None]
@@ -412,7 +413,7 @@ def simulate(
         if of is not None and (team := queries.owner_of(of)):
             snapshot = snapshot.owned_by(*team)
     else:
-        name, snapshot = _policy_of(service)
+        name, snapshot = _policy_of(service, like.confidential)
     known_service = queries.service_facts([of])[of] if of is not None else ServiceFacts()
     facts = Facts(
         like.incident_id, priority, like.severity, known_service, queries.condition, like.title, like.drill, at,
@@ -431,9 +432,9 @@ def simulate(
     return replace(found, service=name, priority=priority)
 
 
-def _policy_of(service_id: int) -> tuple[str, PolicySnapshot]:
+def _policy_of(service_id: int, confidential: bool) -> tuple[str, PolicySnapshot]:
     """A service's name and what a run on it would follow: its policy with its fallback, as the engine arms it."""
     name = Service.objects.filter(pk=service_id).values_list("name", flat=True).first()
     if name is None:
         raise NotFound("There is no such service.")
-    return name, queries.snapshots_of_services([service_id])[service_id]
+    return name, queries.snapshots_of_services([service_id], confidential=confidential)[service_id]

@@ -247,9 +247,14 @@ def escalate(
     reason: Code,
     note: Words = "",
     up: Annotated[bool, typer.Option("--up", help="To the managers of those paged so far instead.")] = False,
+    confidential: Annotated[
+        bool, typer.Option("--confidential", help="Make it confidential first: only those who are called see it.")
+    ] = False,
 ) -> None:
     """Run the policy's next step now, or page the managers above."""
-    body = {"reason_code": reason, "reason": note}
+    if up and confidential:
+        raise typer.BadParameter("--confidential goes with the policy's next step, not with --up")
+    body: dict[str, Any] = {"reason_code": reason, "reason": note} | ({"confidential": True} if confidential else {})
     with api() as server:
         output.emit(server.post(f"/incidents/{part(which)}/escalate{'-up' if up else ''}", body), _told)
 

@@ -74,9 +74,13 @@ def resolved(event: incidents.IncidentsResolved) -> None:
 
 
 def made_confidential(event: incidents.IncidentsMadeConfidential) -> None:
-    """Whoever is concerned with it goes on reading it: who declared it, answers for it, was given it or paged."""
+    """Whoever is concerned with it goes on reading it: who declared it, answers for it, was given it or paged.
+
+    Where nobody answers for it yet, the policy for confidential incidents takes over.
+    """
     let_in_concerned(event.ids)
     let_in_each(escalation.paged(event.ids), "was paged for it")
+    runs.go_apart(event.ids)
 
 
 def merged(event: incidents.IncidentsMerged) -> None:

@@ -25,14 +25,14 @@ def tell_executives(incident_ids: Sequence[int], *, raised: bool = False) -> Non
         states = [s for s in book.lock(incident_ids).values() if s.open and not s.suppressed_by and not s.drill]
         if not states:
             return
-        by_service = queries.remembered_snapshots({state.service_id for state in states}, book.config)
+        policies = queries.policies_of(states, book.config)
         wanted: dict[int, list[State]] = {}
         for state in states:
-            policy = by_service[state.service_id]
+            policy = policies[state.id]
             if policy.executives and state.priority in policy.executive_priorities and not (raised and _told(state)):
                 wanted.setdefault(id(policy), []).append(state)
         for found in wanted.values():
-            _tell(by_service[found[0].service_id], found, book)
+            _tell(policies[found[0].id], found, book)
 
 
 def _policy(policy: rules.PolicySnapshot, states: Sequence[State]) -> str:

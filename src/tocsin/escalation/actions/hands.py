@@ -10,7 +10,7 @@ from tocsin.escalation import queries, rules
 from tocsin.escalation.actions.runs import arm, drop, page_by_hand
 from tocsin.escalation.models import Page, Run
 from tocsin.incidents import rules as incident_rules
-from tocsin.incidents.actions import Book, lock_readable, use_book
+from tocsin.incidents.actions import Book, lock_readable, make_confidential, use_book
 from tocsin.oncall import queries as oncall
 from tocsin.people import queries as people
 from tocsin.people.models import User
@@ -19,17 +19,27 @@ from tocsin.platform.actor import SYSTEM, Actor
 from tocsin.platform.errors import Conflict, Invalid, NotFound
 
 
-def escalate_now(incident_id: int, *, actor: Actor, reason_code: str, reason: str = "") -> None:
+def escalate_now(
+    incident_id: int, *, actor: Actor, reason_code: str, reason: str = "", confidential: bool = False
+) -> None:
     """Page the next step now, whatever the waiting time; an acknowledged incident is triggered again by it.
 
-    Raises NotFound, Conflict (it is over), Invalid (``reason_code``, ``reason``), Forbidden.
+    ``confidential``: the incident is made so first, and the policy for confidential incidents pages from its first
+    step instead. Raises NotFound, Conflict (it is over), Invalid (``reason_code``, ``reason``), Forbidden.
     """
     _allowed(actor, reason_code, reason)
     with use_book() as book:
         state = _open(book, incident_id, actor)
         last = Run.objects.filter(incident_id=incident_id, purpose="escalate").order_by("-started_at", "-id").first()
         at = rules.RunState(last.step, last.loop) if last and last.state != "done" else rules.RunState()
+        if moved := confidential and not state.confidential and bool(queries.apart([state.service_id])):
+            at = rules.RunState()
         book.write(state, "escalated", actor, _why(reason_code, reason) | {"step": at.step + 1})
+        triggered = state.state == "triggered"
+        if confidential and not state.confidential:
+            make_confidential([incident_id], actor=actor, why=_words(reason_code, reason))
+        if moved and triggered:
+            return  # it pages by the policy for confidential incidents already
         if state.state != "triggered":
             incident_rules.unacknowledge(state)
             drop([incident_id], "escalated")

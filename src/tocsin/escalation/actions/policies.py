@@ -40,10 +40,12 @@ def save_policy(spec: PolicySpec, *, actor: Actor, id: int | None = None) -> Pol
         slug = spec.slug or row.slug or slugify(spec.name)[:120].strip("-")
         _free(spec.name.strip(), slug, row.pk)
         steps, fallback, executives = _resolved(spec)
+        instead = _instead(spec, slug, row.pk)
         before = None if id is None else _facts(row.pk)
         row.name, row.slug, row.team, row.description = spec.name.strip(), slug, team, spec.description.strip()
         row.repeats, row.ack_timeout_s, row.fallback = spec.repeats, spec.ack_timeout_s, fallback
         row.executives, row.executive_priorities = executives, sorted(set(spec.executive_priorities))
+        row.confidential = instead
         row.tiers = [{"name": tier.name.strip(), "when": tier.when.strip()} for tier in spec.tiers]
         row.save()
         row.steps.all().delete()
@@ -83,6 +85,14 @@ def delete_policies(ids: Iterable[int], *, actor: Actor) -> int:
         used = {row.slug: list(row.services.order_by("name").values_list("name", flat=True)[:5]) for row in found}
         if problems := {slug: f"used by {', '.join(names)}" for slug, names in used.items() if names}:
             raise Conflict("Services still use these policies; give them another one first.", problems)
+        gone = {row.pk for row in found}
+        followed = {
+            row.slug: f"confidential incidents of {', '.join(names)} follow it"
+            for row in found
+            if (names := list(row.stands_in_for.exclude(pk__in=gone).order_by("name").values_list("name", flat=True)))
+        }
+        if followed:
+            raise Conflict("Confidential incidents follow these policies; choose another one first.", followed)
         for row in found:
             audit.record(actor, "deleted", "policy", row.pk, row.name, before=_facts(row.pk))
             row.delete()
@@ -94,6 +104,17 @@ def _lock(policy_id: int) -> Policy:
     if row is None:
         raise NotFound("There is no such policy.")
     return row
+
+
+def _instead(spec: PolicySpec, slug: str, pk: int | None) -> Policy | None:
+    """The policy that confidential incidents follow instead. Raises Invalid."""
+    wanted = spec.confidential.strip().lower()
+    if not wanted:
+        return None
+    found = Policy.objects.filter(slug=wanted).exclude(pk=pk or 0).first()
+    if found is None or wanted == slug:
+        raise Invalid(REFUSED, {"confidential": "the slug of another policy, or empty"})
+    return found
 
 
 def _free(name: str, slug: str, pk: int | None) -> None:

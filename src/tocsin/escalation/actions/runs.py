@@ -20,7 +20,7 @@ from tocsin.escalation import queries, rules
 from tocsin.escalation.actions import tiers
 from tocsin.escalation.models import Run
 from tocsin.incidents import rules as incident_rules
-from tocsin.incidents.actions import Book, use_book
+from tocsin.incidents.actions import Book, let_in_each, use_book
 from tocsin.people import queries as people
 from tocsin.platform import bulk, events
 from tocsin.platform.actor import SYSTEM
@@ -98,21 +98,21 @@ def arm(
         if not states:
             return
         _stop([state.id for state in states], "a new run began", book.now)
-        by_service = queries.remembered_snapshots({state.service_id for state in states}, book.config)
+        policies = queries.policies_of(states, book.config)
         texts: dict[int, str] = {}
         runs = []
         for state, key in zip(states, bulk.next_ids("escalation_run", len(states)), strict=True):
-            snapshot = by_service[state.service_id]
+            snapshot = of = policies[state.id]
             if first:
                 step = rules.Step(first, snapshot.steps[0].wait_s if snapshot.steps else 300)
                 snapshot = replace(snapshot, steps=(step, *snapshot.steps))
             begin = start(state.id)
-            if state.service_id not in texts:
-                texts[state.service_id] = _text(snapshot.to_json())
+            if id(of) not in texts:
+                texts[id(of)] = _text(snapshot.to_json())
             runs.append(
                 _Run(
                     key, state.id, state.generation, "escalate", snapshot.policy_id, snapshot, book.now,
-                    begin.step, begin.loop, due_at=book.now, json=texts[state.service_id],
+                    begin.step, begin.loop, due_at=book.now, json=texts[id(of)],
                 )
             )  # fmt: skip
         batch = _Batch(book, queries.remembered_resolver([run.snapshot for run in runs], book.now, book.config))
@@ -151,14 +151,29 @@ def _stop(incident_ids: Sequence[int], reason: str, now: datetime) -> None:
         )
 
 
+def go_apart(incident_ids: Sequence[int]) -> None:
+    """Incidents became confidential: those that nobody answers for page by the policy for such incidents from its first
+    step, where there is one, and what was on its way by the open policy stops."""
+    with use_book() as book:
+        states = [state for state in book.lock(incident_ids).values() if state.state == "triggered"]
+        apart = queries.apart({state.service_id for state in states})
+        moved = [state for state in states if state.service_id in apart]
+        for state in moved:
+            incident_rules.renew(state)
+            book.touch(state)
+        if ids := [state.id for state in moved]:
+            drop(ids, "the incident was made confidential")
+            arm(ids)
+
+
 def watch(incident_ids: Sequence[int], *, until: datetime | None = None) -> None:
     """Wake acknowledged incidents up again: at ``until`` (a snooze), or when the policy's acknowledgement runs out."""
     with use_book() as book:
         states = [s for s in book.lock(incident_ids).values() if s.state in ("acknowledged", "mitigated")]
-        by_service = queries.remembered_snapshots({state.service_id for state in states}, book.config)
+        policies = queries.policies_of(states, book.config)
         runs = []
         for state in states:
-            snapshot = by_service[state.service_id]
+            snapshot = policies[state.id]
             due = until or (rules.ack_due(snapshot, book.now) if state.state == "acknowledged" else None)
             if due is not None:
                 purpose = "snooze" if until else "ack_timeout"
@@ -312,6 +327,10 @@ def _write_pages(batch: _Batch) -> None:
     if not batch.pages:
         return
     now = batch.book.now
+    let_in_each(
+        ((state.id, page.user_id) for page, _, state, _ in batch.pages if state.confidential and page.user_id),
+        "was paged for it",
+    )
     people_paged = {page.user_id for page, *_ in batch.pages if page.user_id is not None}
     notify = queries.remembered_notify_rules(people_paged, batch.book.config)
     rows, outbox, unreached = [], [], []

@@ -43,6 +43,11 @@ class PolicyForm(forms.Form):
         label="Page again after, minutes",
         help_text="An acknowledged incident that nobody resolves pages again after this. Empty: never.",
     )
+    confidential = forms.ChoiceField(
+        required=False,
+        label="Confidential incidents follow",
+        help_text="Another policy, whose people alone hear of them. Otherwise this one pages, without details.",
+    )
     executive_priorities = forms.MultipleChoiceField(
         required=False,
         label="Of incidents that are",
@@ -185,6 +190,7 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
             "repeats": spec.repeats,
             "ack_timeout_s": spec.ack_timeout_s,
             "executive_priorities": spec.executive_priorities,
+            "confidential": spec.confidential,
         }
     posted = request.method == "POST"
     form = PolicyForm(request.POST if posted else None, initial=initial)
@@ -192,6 +198,10 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
     assert isinstance(team, forms.ChoiceField)  # noqa: S101 - for the type checker
     teams = [one for one in people.teams(request.actor) if may(request.actor, Deed.CONFIGURE, one.pk)]
     team.choices = [("", "no team"), *((one.slug, one.name) for one in teams)]
+    others = form.fields["confidential"]
+    assert isinstance(others, forms.ChoiceField)  # noqa: S101 - for the type checker
+    rows = queries.policies(request.actor).exclude(pk=policy_id)
+    others.choices = [("", "this policy"), *((one.slug, one.name) for one in rows)]
     if posted:
         tiers = _tiers(request.POST)
         steps, fallback = _steps(request.POST), [text for text in request.POST.getlist("fallback") if text]
@@ -207,7 +217,8 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
         _moved(steps, fallback, executives, do)
         form = PolicyForm(initial={name: request.POST.get(name, "") for name in form.fields})
         form.initial["executive_priorities"] = request.POST.getlist("executive_priorities")
-        form.fields["team"].choices = team.choices  # type: ignore[attr-defined]  # it is a ChoiceField
+        for name, field in (("team", team), ("confidential", others)):
+            form.fields[name].choices = field.choices  # type: ignore[attr-defined]  # it is a ChoiceField
         form.initial["ack_timeout_s"] = request.POST.get("ack_timeout_s", "")
     elif posted:
         if form.is_valid():
@@ -223,6 +234,7 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
                 steps=[step.to_spec() for step in steps],
                 executives=executives,
                 tiers=tiers,
+                confidential=data["confidential"],
                 # unchecked to the last: nobody is told, and the usual priority is there when somebody will be
                 executive_priorities=data["executive_priorities"] or ([] if executives else ["P1"]),
             )

@@ -173,6 +173,7 @@ def policy(request: Request, policy_id: int) -> HttpResponse:
             "policy": row,
             "sentences": rules.sentence(snapshot),
             "services": services,
+            "stands_in_for": list(row.stands_in_for.order_by("name")),
             "rungs": _ladder(snapshot, moment),
             "fallback": _targets(snapshot, snapshot.fallback, moment),
             "executives": _targets(snapshot, snapshot.executives, moment),

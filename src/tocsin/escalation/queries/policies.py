@@ -312,7 +312,7 @@ def _notify_rule(
 
 def export_policies(ids: Iterable[int] | None = None) -> list[PolicySpec]:
     """All policies, or these, as people write them. A target that no longer exists is left out."""
-    rows = models.Policy.objects.select_related("team").prefetch_related("steps").order_by("name")
+    rows = models.Policy.objects.select_related("team", "confidential").prefetch_related("steps").order_by("name")
     if ids is not None:
         rows = rows.filter(pk__in=list(ids))
     found = list(rows)
@@ -354,6 +354,7 @@ def export_policies(ids: Iterable[int] | None = None) -> list[PolicySpec]:
             executives=written(row.executives),
             executive_priorities=list(row.executive_priorities),
             tiers=[TierSpec(tier["name"], tier["when"]) for tier in row.tiers],
+            confidential=row.confidential.slug if row.confidential else "",
         )
         for row in found
     ]

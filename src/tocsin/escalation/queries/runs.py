@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from django.db.models import QuerySet
@@ -21,33 +22,41 @@ from tocsin.platform.actor import Actor
 from tocsin.platform.remember import Remembered
 
 
-def snapshots_of_services(service_ids: Iterable[int]) -> dict[int, rules.PolicySnapshot]:
+def snapshots_of_services(service_ids: Iterable[int], *, confidential: bool = False) -> dict[int, rules.PolicySnapshot]:
     """The policy of each service as it is now, never without somebody to fall back on.
 
     A policy without a fallback, and a service without a policy, fall back on the owning team, and without one on the
-    administrators: nobody on call is never silence.
+    administrators: nobody on call is never silence. ``confidential``: what confidential incidents follow. Where that
+    is a policy of its own it falls back on the administrators at once: the team is not to hear of it.
     """
-    services = list(Service.objects.filter(pk__in=set(service_ids)).select_related("team"))
-    snapshots = snapshot({service.policy_id for service in services if service.policy_id})
-    bare = [s for s in services if s.policy_id is None or not snapshots[s.policy_id].fallback]
+    services = list(Service.objects.filter(pk__in=set(service_ids)).select_related("team", "policy"))
+    follows = {service.pk: service.policy_id for service in services}
+    apart: set[int] = set()
+    for service in services if confidential else ():
+        if service.policy is not None and service.policy.confidential_id is not None:
+            follows[service.pk] = service.policy.confidential_id
+            apart.add(service.pk)
+    snapshots = snapshot({key for key in follows.values() if key})
+    bare = [s for s in services if (key := follows[s.pk]) is None or not snapshots[key].fallback]
     manned = set(
-        Membership.objects.filter(team_id__in={s.team_id for s in bare if s.team_id}, user__is_active=True)
+        Membership.objects.filter(
+            team_id__in={s.team_id for s in bare if s.team_id and s.pk not in apart}, user__is_active=True
+        )
         .values_list("team_id", flat=True)
         .distinct()
     )
     admins: tuple[rules.Target, ...] = ()
-    if any(s.team_id not in manned for s in bare):
+    if any(s.team_id not in manned or s.pk in apart for s in bare):
         rows = User.objects.filter(role="admin", is_active=True).order_by("id").values_list("pk", "name")
         admins = tuple(rules.Target("user", key, name) for key, name in rows)
     found = {}
     for service in services:
-        policy = (
-            snapshots[service.policy_id] if service.policy_id else rules.PolicySnapshot(None, "no policy", 0, steps=())
-        )
+        key = follows[service.pk]
+        policy = snapshots[key] if key else rules.PolicySnapshot(None, "no policy", 0, steps=())
         if service.team_id and service.team is not None:
             policy = policy.owned_by(service.team_id, service.team.name)
         if not policy.fallback:
-            own = service.team if service.team_id in manned else None
+            own = service.team if service.team_id in manned and service.pk not in apart else None
             fallback = (rules.Target("team", own.pk, own.name),) if own else admins
             policy = replace(policy, fallback=fallback)
         found[service.pk] = policy
@@ -80,6 +89,14 @@ def condition(when: str, variables: Mapping[str, Any]) -> tuple[bool, str]:
     if problem or isinstance(value, bool):
         return bool(problem) or value is True, problem
     return True, f"it gives {value!r} instead of true or false"
+
+
+class OfService(Protocol):
+    """On which service an incident is, and whether it is confidential."""
+
+    id: int
+    service_id: int
+    confidential: bool
 
 
 class State(Protocol):
@@ -127,7 +144,14 @@ def answers(states: Iterable[State]) -> dict[int, rules.Answers]:
     return {key: rules.Answers(frozenset(given.get(key, ())), state.acks_needed) for key, state in several.items()}
 
 
+def apart(service_ids: Iterable[int]) -> set[int]:
+    """The services whose confidential incidents follow a policy of their own."""
+    rows = Service.objects.filter(pk__in=list(service_ids), policy__confidential__isnull=False)
+    return set(rows.values_list("pk", flat=True))
+
+
 _snapshots = Remembered(snapshots_of_services)
+_confidential = Remembered(partial(snapshots_of_services, confidential=True))
 _notify = Remembered(notify_rules)
 _service_facts = Remembered(service_facts)
 _resolvers: Remembered[tuple[frozenset[int], frozenset[int], datetime, bool], Resolver] = Remembered(
@@ -135,9 +159,13 @@ _resolvers: Remembered[tuple[frozenset[int], frozenset[int], datetime, bool], Re
 )
 
 
-def remembered_snapshots(service_ids: Iterable[int], version: int) -> dict[int, rules.PolicySnapshot]:
-    """``snapshots_of_services`` as of this version of the configuration."""
-    return _snapshots.get(version, service_ids)
+def policies_of(incidents: Iterable[OfService], version: int) -> dict[int, rules.PolicySnapshot]:
+    """The policy that each incident (by id) follows, as of this version of the configuration."""
+    of = list(incidents)
+    plain = _snapshots.get(version, {one.service_id for one in of if not one.confidential})
+    secret = {one.service_id for one in of if one.confidential}
+    instead = _confidential.get(version, secret) if secret else {}
+    return {one.id: (instead if one.confidential else plain)[one.service_id] for one in of}
 
 
 def remembered_notify_rules(user_ids: Iterable[int], version: int) -> dict[int, list[rules.NotifyRule]]:

@@ -58,6 +58,7 @@ class PolicySpec:
 
     ``executives`` are targets too: they are told, quietly and once, of an incident of ``executive_priorities``.
     ``tiers``: when an incident may enter the tiers that the steps name; a tier that is not listed is always open.
+    ``confidential``: slug of the policy that confidential incidents follow instead.
     """
 
     name: str
@@ -71,6 +72,7 @@ class PolicySpec:
     executives: list[str] = field(default_factory=list)
     executive_priorities: list[str] = field(default_factory=lambda: ["P1"])
     tiers: list[TierSpec] = field(default_factory=list)
+    confidential: str = ""
 
 
 def split_target(text: str) -> tuple[TargetKind, str]:

@@ -43,6 +43,14 @@ class Escalation(forms.Form):
     )
 
 
+class NextStep(Escalation):
+    confidential = forms.BooleanField(
+        required=False,
+        label="Keep it confidential",
+        help_text="From now on only those who are called see it: for security and personal matters.",
+    )
+
+
 class TeamCall(Escalation):
     team = forms.ModelChoiceField(
         label="Team", queryset=Team.objects.order_by("name"), empty_label="Choose a team",

@@ -154,7 +154,7 @@ VERBS = {
         hint="Everybody here may read it, with what was written while it was confidential.",
     ),
     "escalate": Verb(
-        "Escalate now", "Page the next step now", "escalated", run=_escalate, form=forms.Escalation, tone="error",
+        "Escalate now", "Page the next step now", "escalated", run=_escalate, form=forms.NextStep, tone="error",
         hint="The policy's next step runs at once instead of waiting for its time.",
     ),
     "team": Verb(

@@ -258,6 +258,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "policies", "policy", PolicySpec, _named, _policies, escalation.save_policy,
         lambda ids, actor: escalation.delete_policies(ids, actor=actor),
+        before=lambda spec: [spec.confidential.strip().lower()] if spec.confidential else [],
     ),
     Kind(
         "services", "service", ServiceSpec, _named, _services, catalogue.save_service,
