@@ -10,7 +10,7 @@ from tocsin.delivery import actions, queries
 from tocsin.delivery.actions.links import act_on_link, preview_link
 from tocsin.delivery.channels.webhook.channel import payload
 from tocsin.delivery.contract import Message
-from tocsin.delivery.models import Delivery
+from tocsin.delivery.models import Delivery, Webhook
 from tocsin.delivery.rules import NewDelivery
 from tocsin.delivery.tests.conftest import World
 from tocsin.incidents import actions as incidents
@@ -103,6 +103,20 @@ def test_a_bundle(world: World, kind: str) -> None:
     text = repr(message) + payload(message, "http://t.example").decode()
     assert "Payroll" not in text
     assert [facts.alert_count for facts in message.incidents] == [0, 0, 0]
+
+
+def test_a_webhook_of_a_policy(world: World) -> None:
+    incident = secret(world)
+    hook = Webhook.objects.create(name="Ticket system", slug="tickets", url="https://tickets.example.org/")
+    page = world.page(incident, world.person("Grace"), **REASON)
+    item = NewDelivery(
+        kind="page", key=f"webhook:{hook.pk}:{page.pk}", channel="webhook", address=hook.name, page_id=page.pk,
+        incident_id=incident.pk, generation=incident.generation,
+    )  # fmt: skip
+    actions.enqueue([item], now=clock.now())
+    [(message, method)] = queries.compose(actions.claim())
+    assert (method.address, message.to) == (hook.url, hook.name)
+    silent(message)
 
 
 def test_made_confidential_on_the_way(world: World) -> None:
