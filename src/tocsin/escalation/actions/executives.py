@@ -6,7 +6,7 @@ from tocsin.catalogue import queries as catalogue
 from tocsin.delivery.actions.notices import notify
 from tocsin.escalation import queries, rules
 from tocsin.incidents import queries as incident_queries
-from tocsin.incidents.actions import Book, use_book
+from tocsin.incidents.actions import Book, let_in_each, use_book
 from tocsin.incidents.rules import State
 from tocsin.people import queries as people
 from tocsin.platform.actor import SYSTEM
@@ -49,6 +49,12 @@ def _tell(policy: rules.PolicySnapshot, states: Sequence[State], book: Book) -> 
     users = list(dict.fromkeys(one.user_id for target in policy.executives for one in resolve(target, book.now)))
     if not users:
         return
+    secret = {state.id: state.service_id for state in states if state.confidential}
+    apart = queries.apart(set(secret.values())) if secret else set()
+    # who is named by the policy for confidential incidents is one of those whom they concern
+    let_in_each(
+        ((key, user) for key, service in secret.items() if service in apart for user in users), "was told of it"
+    )
     bundles = [states] if len(states) > ALONE else [[state] for state in states]
     for bundle in bundles:
         first, more = bundle[0], len(bundle) - 1

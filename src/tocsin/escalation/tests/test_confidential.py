@@ -4,16 +4,24 @@ from datetime import timedelta
 
 import pytest
 
-from tocsin.delivery.models import Notice
-from tocsin.escalation import queries
+from tocsin.delivery import actions as delivery
+from tocsin.delivery.models import Delivery, Notice
+from tocsin.escalation import actions, queries
 from tocsin.escalation.actions import runs
-from tocsin.escalation.models import Page, Policy, PolicyStep
+from tocsin.escalation.actions.policies import save_policy
+from tocsin.escalation.models import Page, Policy, PolicyStep, Run
+from tocsin.escalation.proving import prove
 from tocsin.escalation.queries import watching
+from tocsin.escalation.rules import PolicySpec, StepSpec
+from tocsin.escalation.simulator import Like, simulate
+from tocsin.escalation.tests.test_by_hand import person
 from tocsin.incidents import actions as incidents
-from tocsin.people.models import Membership
+from tocsin.incidents.models import Reader
+from tocsin.people.models import ContactMethod, Membership, User
 from tocsin.people.queries import actor_of
-from tocsin.platform import clock
+from tocsin.platform import clock, remember
 from tocsin.platform.actor import SYSTEM
+from tocsin.platform.errors import Conflict, Invalid
 from tocsin.triage.tests.world import Company, company
 
 pytestmark = pytest.mark.django_db
@@ -59,3 +67,107 @@ def test_runs_and_pages_are_for_readers(c: Company) -> None:
         assert (watching.page(actor, page.pk) is not None) is found
         assert bool(watching.pages_of(actor, made.pk)) is found
         assert bool(watching.pages_since(actor, now - timedelta(hours=1))) is found
+
+
+# --- the path of their own ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def apart(c: Company) -> Company:
+    """Confidential incidents of the company's policy follow Security, which pages Carol, and the executive Bob."""
+    person("carol")
+    spec = PolicySpec("Security", [StepSpec(["user:carol@example.org"], 300)], executives=[f"user:{c.bob.email}"])
+    save_policy(spec, actor=SYSTEM)
+    (own,) = queries.export_policies([c.policy.pk])
+    own.confidential = "security"
+    own.executives = []
+    save_policy(own, actor=SYSTEM, id=c.policy.pk)
+    return c
+
+
+def carol() -> User:
+    return User.objects.get(email="carol@example.org")
+
+
+def test_a_confidential_incident_follows_its_own_policy(apart: Company) -> None:
+    made = incidents.declare(SECRET, apart.service.pk, actor=SYSTEM, confidential=True)
+    (page,) = Page.objects.all()
+    assert page.user == carol()
+    readers = {row.user.name: row.why for row in Reader.objects.filter(incident=made)}
+    assert readers == {"Carol": "was paged for it", apart.bob.name: "was told of it"}
+    clock.shift(timedelta(minutes=5))
+    runs.run_due()
+    last = Page.objects.order_by("-id")[0]
+    assert last.user is None or last.user.role == "admin"  # never the team
+    assert "Security" in last.reason["text"]
+
+
+def test_what_becomes_confidential_changes_over_and_stops_what_was_on_its_way(apart: Company) -> None:
+    made = incidents.declare(SECRET, apart.service.pk, actor=SYSTEM)
+    first = Page.objects.get()
+    assert first.user != carol()
+    incidents.make_confidential([made.pk], actor=SYSTEM, why="copied by somebody")
+    made.refresh_from_db()
+    assert (made.state, made.generation) == ("triggered", 2)
+    assert Page.objects.order_by("-id")[0].user == carol()
+    assert {row.state for row in Delivery.objects.filter(page=first)} == {"dropped"}
+    assert [one.user_id for one in delivery.claim()] == [carol().pk]
+    assert Reader.objects.filter(incident=made, user=first.user).exists()  # who was paged goes on reading it
+
+
+def test_one_that_somebody_answers_for_stays_with_them(apart: Company) -> None:
+    made = incidents.declare(SECRET, apart.service.pk, actor=SYSTEM)
+    first = Page.objects.get()
+    assert first.user is not None
+    incidents.acknowledge([made.pk], actor=actor_of(first.user))
+    incidents.make_confidential([made.pk], actor=actor_of(first.user))
+    assert Page.objects.count() == 1
+    incidents.unacknowledge([made.pk], actor=actor_of(first.user))
+    assert Page.objects.order_by("-id")[0].user == carol()
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_escalating_for_security_makes_it_confidential_and_pages_the_path_once(
+    apart: Company, acknowledged: bool
+) -> None:
+    made = incidents.declare(SECRET, apart.service.pk, actor=SYSTEM)
+    first = Page.objects.get().user
+    assert first is not None
+    if acknowledged:
+        incidents.acknowledge([made.pk], actor=actor_of(first))
+    actions.escalate_now(made.pk, actor=actor_of(first), reason_code="security", confidential=True)
+    made.refresh_from_db()
+    assert (made.confidential, made.state) == (True, "triggered")
+    assert [page.user for page in Page.objects.order_by("id")] == [first, carol()]
+    assert Run.objects.filter(incident=made, state="waiting").count() == 1
+    # without a path of its own the next step follows
+    Policy.objects.filter(pk=apart.policy.pk).update(confidential=None)
+    remember.forget_everything()
+    other = incidents.declare("Other", apart.service.pk, actor=SYSTEM)
+    actions.escalate_now(other.pk, actor=actor_of(first), reason_code="security", confidential=True)
+    assert [page.step for page in Page.objects.filter(incident=other).order_by("id")][:2] == [0, 1]
+    other.refresh_from_db()
+    assert (other.confidential, other.generation) == (True, 1)
+
+
+def test_the_simulator_and_the_proof_know_the_path(apart: Company) -> None:
+    found = simulate(apart.service.pk, "P1", clock.now(), 3600, actor=SYSTEM, like=Like(confidential=True))
+    assert found.pages[0].user == "Carol"
+    assert simulate(apart.service.pk, "P1", clock.now(), 3600, actor=SYSTEM).pages[0].user != "Carol"
+    ContactMethod.objects.update(verified_at=clock.now())
+    carol().contact_methods.all().delete()
+    told = [one.sentence for one in prove(actor=SYSTEM, months=1).counter_examples]
+    assert [text for text in told if text.startswith(f"{apart.service.name} (confidential), P1 to P5")]
+
+
+def test_the_path_is_another_policy_that_stays(apart: Company) -> None:
+    (own,) = queries.export_policies([apart.policy.pk])
+    assert own.confidential == "security"
+    for wrong in ("nobody", own.slug):
+        own.confidential = wrong
+        with pytest.raises(Invalid) as refused:
+            save_policy(own, actor=SYSTEM, id=apart.policy.pk)
+        assert refused.value.problems == {"confidential": "the slug of another policy, or empty"}
+    with pytest.raises(Conflict) as kept:
+        actions.delete_policies([Policy.objects.get(slug="security").pk], actor=SYSTEM)
+    assert apart.policy.name in kept.value.problems["security"]

@@ -7,7 +7,7 @@ from django.db import connection
 from tocsin.incidents import rules
 from tocsin.incidents.actions.book import Book, use_book
 from tocsin.incidents.actions.each import Done, each
-from tocsin.incidents.models import Incident
+from tocsin.incidents.models import Acknowledgement, Incident
 from tocsin.people import queries as people
 from tocsin.platform import events
 from tocsin.platform.actor import Actor
@@ -59,6 +59,8 @@ def let_in_concerned(ids: Sequence[int]) -> None:
         states = book.lock(ids).values()
         let_in_each(((one.id, one.declared_by_id) for one in states if one.declared_by_id), "declared it")
         let_in_each(((one.id, one.acknowledged_by_id) for one in states if one.acknowledged_by_id), "answers for it")
+        given = Acknowledgement.objects.filter(incident_id__in=list(ids)).values_list("incident_id", "user_id")
+        let_in_each(given, "acknowledged it")
         links = Incident.assignees.through.objects.filter(incident_id__in=list(ids))
         let_in_each(links.values_list("incident_id", "user_id"), "was given it")
 

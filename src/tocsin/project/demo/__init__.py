@@ -33,4 +33,5 @@ def load() -> None:
         loading.save_services()
         loading.save_triage(now)
         told = history.write(now)
+        loading.learn_from_history()
     log.info("the demo company is there", company=company.NAME, people=User.objects.count(), **told)

@@ -10,7 +10,7 @@ from typing import Any
 NAME = "Kestrel Post"
 DOMAIN = "kestrelpost.example"
 ADMINISTRATOR = "robin.ellery"
-CONFIDANT = "ngozi.abara"  # is let into what is confidential
+CONFIDANT = "elena.petrova"  # is let into what is confidential
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,11 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Policy:
-    """``steps``: seconds to wait, and the targets (``schedule:``, ``team:`` slug or ``user:`` key)."""
+    """``steps``: seconds to wait, and the targets (``schedule:``, ``team:`` slug or ``user:`` key).
+
+    ``tiers``: names of the steps' tiers, in order; ``entries``: when an incident may enter one; ``confidential``: slug
+    of the policy for confidential incidents.
+    """
 
     slug: str
     name: str
@@ -91,6 +95,9 @@ class Policy:
     fallback: tuple[str, ...]
     repeats: int = 1
     ack_timeout_s: int | None = None
+    tiers: tuple[str, ...] = ()
+    entries: tuple[tuple[str, str], ...] = ()
+    confidential: str = "security"
 
 
 @dataclass(frozen=True)
@@ -266,6 +273,11 @@ postgres-parcels: the new index is being built. If the lag goes over ten minutes
 
 POLICIES = (
     Policy(
+        "security", "Security incidents", "platform", "For what is confidential: few people.",
+        ((300, ("user:ngozi.abara", "user:marek.novotny")), (900, ("schedule:duty-manager",))), ("user:robin.ellery",),
+        confidential="",
+    ),
+    Policy(
         "platform", "Platform on call", "platform", "Whoever has daylight, then the team, then the duty manager.",
         ((300, ("schedule:platform-sun",)), (600, ("team:platform",)), (900, ("schedule:duty-manager",))),
         ("user:robin.ellery",),
@@ -287,6 +299,7 @@ POLICIES = (
     Policy(
         "routing", "Routing on call", "routing", "First, then the lead.",
         ((420, ("schedule:routing-primary",)), (600, ("user:fatima.idrissi",))), ("user:robin.ellery",), repeats=2,
+        tiers=("L1", "lead"), entries=(("lead", 'priority in ["P1", "P2"] || incident.minutes >= 15'),),
     ),
     Policy(
         "payments", "Payments on call", "payments", "Money: three minutes, then the lead as well.",

@@ -126,7 +126,10 @@ class Teller:
         self.sources = {s.service_id: s for s in Source.objects.filter(name=PROMETHEUS)}
         self.users = {user.pk: user for user in User.objects.all()}
         self.policies = snapshots_of_services(service.pk for service in self.services.values())
-        self.resolve = resolver_for(self.policies.values(), now - timedelta(days=DAYS + 2), now)
+        self.instead = snapshots_of_services(self.policies, confidential=True)
+        self.resolve = resolver_for(
+            [*self.policies.values(), *self.instead.values()], now - timedelta(days=DAYS + 2), now
+        )
         self.ways = notify_rules(self.users)
         self.first_alert = 0
         self.dependants: dict[str, list[company.Service]] = {}
@@ -291,7 +294,7 @@ class Teller:
         self, plot: Plot, state: incidents.State, over: datetime, entries: list[Any]
     ) -> tuple[datetime | None, Who | None]:
         """Page step by step until somebody answers or it is over; who answered, and when."""
-        policy = self.policies[state.service_id]
+        policy = (self.instead if state.confidential else self.policies)[state.service_id]
         urgency = escalation.page_urgency(state.priority)
         run, at, place = self.tables.id("escalation_run"), plot.at + timedelta(milliseconds=20), escalation.RunState()
         patience = 4.6 if urgency == "high" else 6.6  # ln of a median of 100 s, of 12 min

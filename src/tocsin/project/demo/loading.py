@@ -10,8 +10,10 @@ from django.conf import settings
 from tocsin.catalogue.actions import link_services, save_service
 from tocsin.catalogue.models import Service
 from tocsin.catalogue.rules import ServiceSpec
+from tocsin.escalation import queries as escalation
 from tocsin.escalation.actions.policies import save_policy
-from tocsin.escalation.rules import PolicySpec, StepSpec
+from tocsin.escalation.models import Policy
+from tocsin.escalation.rules import PolicySpec, StepSpec, TierSpec
 from tocsin.intake.actions import save_source
 from tocsin.intake.rules import SourceSpec
 from tocsin.oncall import queries
@@ -135,10 +137,28 @@ def save_policies() -> None:
             description=policy.about,
             repeats=policy.repeats,
             ack_timeout_s=policy.ack_timeout_s,
-            steps=[StepSpec([_target(target) for target in targets], wait_s) for wait_s, targets in policy.steps],
+            steps=[
+                StepSpec(
+                    [_target(target) for target in targets],
+                    wait_s,
+                    tier=policy.tiers[number] if policy.tiers else "",
+                )
+                for number, (wait_s, targets) in enumerate(policy.steps)
+            ],
             fallback=[_target(target) for target in policy.fallback],
+            tiers=[TierSpec(name, when) for name, when in policy.entries],
+            confidential=policy.confidential,
         )
         save_policy(spec, actor=SYSTEM)
+
+
+def learn_from_history() -> None:
+    """What was changed since: after the stolen session both of the people for security have to acknowledge."""
+    row = Policy.objects.get(slug="security")
+    (spec,) = escalation.export_policies([row.pk])
+    spec.steps[0].acks = "all"
+    spec.description += " Since the stolen session both have to acknowledge."
+    save_policy(spec, actor=SYSTEM, id=row.pk)
 
 
 def _target(text: str) -> str:

@@ -8,7 +8,7 @@ from django.db.models import Count, F
 
 from tocsin.catalogue.models import Service
 from tocsin.delivery.models import Delivery
-from tocsin.escalation.models import Page, Run
+from tocsin.escalation.models import Page, Policy, Run
 from tocsin.incidents.models import Incident
 from tocsin.incidents.queries import verify_timeline
 from tocsin.intake.kinds import kind_of
@@ -98,6 +98,9 @@ def test_loading() -> None:
     assert secret.state == "acknowledged"
     assert {"was paged for it"} < set(secret.readers.values_list("why", flat=True))
     assert verify_timeline(secret.pk) == []
+    policy = Policy.objects.get(slug="security")
+    assert (policy.version, policy.steps.get(position=0).acks) == (2, 0)
+    assert secret.runs.get().policy == policy
     for key in Incident.objects.order_by("?").values_list("id", flat=True)[:40]:
         assert verify_timeline(key) == []
 
