@@ -7,10 +7,13 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 
 from tocsin.api.auth import asker
+from tocsin.api.schema import Strict
 from tocsin.delivery import actions, queries
+from tocsin.delivery.actions.verifying import send_code
 from tocsin.delivery.models import Delivery
 from tocsin.incidents import queries as incidents
 from tocsin.incidents.api import number_of
+from tocsin.people.actions import verifying
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import NotFound
 
@@ -46,6 +49,16 @@ class DeliveryOut(Schema):
 class DeliveryList(Schema):
     items: list[DeliveryOut]
     next: str | None = None
+
+
+class CodeIn(Strict):
+    code: str
+
+
+class VerifiedOut(Schema):
+    id: int
+    channel: str
+    verified_at: datetime | None
 
 
 def delivery_json(actor: Actor, row: Delivery) -> dict[str, Any]:
@@ -105,3 +118,20 @@ def send_test(request: HttpRequest, method_id: int) -> Status[dict[str, Any]]:
     if row is None:
         raise NotFound("There is no such delivery.")
     return Status(202, delivery_json(actor, row))
+
+
+@router.post("/contact-methods/{int:method_id}/verify", response={202: DeliveryOut})
+def verify(request: HttpRequest, method_id: int) -> Status[dict[str, Any]]:
+    """Send a code to a contact method; `confirm` takes it. At most one a minute."""
+    actor = asker(request)
+    row = queries.delivery(actor, send_code(method_id, actor=actor))
+    if row is None:
+        raise NotFound("There is no such delivery.")
+    return Status(202, delivery_json(actor, row))
+
+
+@router.post("/contact-methods/{int:method_id}/confirm", response=VerifiedOut)
+def confirm(request: HttpRequest, method_id: int, body: CodeIn) -> dict[str, Any]:
+    """Verify a contact method with the code that it received; five tries."""
+    method = verifying.confirm(method_id, body.code, actor=asker(request))
+    return {"id": method.pk, "channel": method.channel, "verified_at": method.verified_at}

@@ -15,11 +15,13 @@ from tocsin.delivery.contract import Channel, IncidentFacts, Link, Message, Meth
 from tocsin.delivery.models import WAITING, Attempt, Delivery, PocketMessage, Webhook
 from tocsin.delivery.rules import Claimed
 from tocsin.incidents.queries import readable
+from tocsin.people.actions import verifying
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform import clock, plugins, prepared, secrets
 from tocsin.platform.actor import Actor
 
 GROUP = "tocsin.channels"
+ALONE = ("test", "notice", "code", "check")  # messages that are about no incident
 
 
 # --- channels -----------------------------------------------------------------------------------------------------
@@ -153,7 +155,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
         notice = notices.get(rules.notice_id(item.key) or 0) if item.kind == "notice" else None
         if item.kind == "notice" and notice is None:
             problem = "the notice is gone"
-        elif item.kind not in ("test", "notice") and incident is None:
+        elif item.kind not in ALONE and incident is None:
             problem = "the incident is gone"
         everyone = names.get((item.incident_id or 0, item.generation or 0), {})
         others = tuple(other for user, other in everyone.items() if user != item.user_id)
@@ -240,6 +242,8 @@ def _single(item: Prepared, expires: datetime) -> Message:
             key=delivery.key, title=title, body=body, at=delivery.at, to=item.to, url=f"{base}{path}",
             delivery_id=delivery.id,
         )  # fmt: skip
+    if delivery.kind in ("code", "check"):
+        return _asking(item)
     if delivery.kind == "test" or incident is None:
         return rules.trial_message(
             key=delivery.key, at=delivery.at, to=item.to, url=f"{base}/", delivery_id=delivery.id
@@ -269,6 +273,19 @@ def _single(item: Prepared, expires: datetime) -> Message:
         drill=incident.drill,
         delivery_ids=(delivery.id,),
     )
+
+
+def _asking(item: Prepared) -> Message:
+    """The code that verifies a contact method, or the question whether it still reaches its person."""
+    delivery, base = item.delivery, settings.TOCSIN.public_url
+    method_id = delivery.contact_method_id or 0
+    confirm = f"{base}/v/{secrets.sign({'m': method_id, 'at': delivery.at.isoformat()}, 'verify')}"
+    facts: dict[str, Any] = {"key": delivery.key, "at": delivery.at, "to": item.to, "url": f"{base}/settings/you/",
+                             "confirm": confirm, "delivery_id": delivery.id}  # fmt: skip
+    if delivery.kind == "check":
+        return rules.check_message(days=verifying.LAPSES_AFTER.days, **facts)
+    code = verifying.code_of(method_id, delivery.key.rpartition(":")[2])
+    return rules.code_message(code=code, minutes=int(verifying.LASTS.total_seconds() // 60), **facts)
 
 
 def compose(deliveries: Sequence[Claimed]) -> list[tuple[Message, Method]]:

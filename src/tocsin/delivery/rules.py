@@ -30,7 +30,7 @@ class PagesFailed:
 class NewDelivery:
     """A message to put into the outbox.
 
-    kind           ``page``, ``resolved``, ``test`` or ``notice``
+    kind           ``page``, ``resolved``, ``test``, ``notice``, ``code`` or ``check``
     generation     the incident's when the page was planned; None: not fenced
     rule_position  which of the person's notification rules
     rank           see ``rank_of``
@@ -304,6 +304,42 @@ def notice_message(
         links=(Link("view", "Open", url),),
         loud=False,
         delivery_ids=(delivery_id,) if delivery_id else (),
+    )
+
+
+def code_message(
+    *, key: str, code: str, minutes: int, at: datetime, to: str, url: str, confirm: str, delivery_id: int
+) -> Message:
+    """The code that proves that somebody reads what arrives here; ``confirm``: the link that says the same."""
+    return Message(
+        kind="test",
+        about="test",
+        key=key,
+        title=f"{code} is your Tocsin code",
+        body=f"Enter {code} where you asked for it, within {minutes} minutes, or follow the link. "
+        "If you did not ask for it, do nothing.",
+        at=at,
+        to=to,
+        links=(Link("confirm", "It reached me", confirm), Link("view", "Open Tocsin", url)),
+        loud=False,
+        delivery_ids=(delivery_id,),
+    )
+
+
+def check_message(*, key: str, days: int, at: datetime, to: str, url: str, confirm: str, delivery_id: int) -> Message:
+    """The question whether a contact method still reaches its person."""
+    return Message(
+        kind="test",
+        about="test",
+        key=key,
+        title="Does Tocsin still reach you here?",
+        body="Nothing has been answered here for a month. Follow the link to say that it reaches you. Without an "
+        f"answer within {days} days it counts as not verified, and whoever relies on it is told.",
+        at=at,
+        to=to,
+        links=(Link("confirm", "It reaches me", confirm), Link("view", "Open Tocsin", url)),
+        loud=False,
+        delivery_ids=(delivery_id,),
     )
 
 

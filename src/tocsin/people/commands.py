@@ -75,6 +75,21 @@ def send_test(
     output.items(sent, ("id", "channel", "address", "state"))
 
 
+@user.verb("verify-contact")
+def verify(
+    number: Annotated[int, typer.Argument(metavar="ID", help="Which contact method; `user show` lists them.")],
+    code: Annotated[str, typer.Option(help="The code that it received; without it one is sent.")] = "",
+) -> None:
+    """Verify a contact method: have a code sent to it, then give the code."""
+    with api() as server:
+        if code:
+            done = server.post(f"/contact-methods/{number}/confirm", {"code": code})
+            output.emit(done, lambda value: output.say("It is verified: Tocsin reaches this person there."))
+            return
+        sent = server.post(f"/contact-methods/{number}/verify")
+    output.emit(sent, lambda value: output.say("A code is on its way; give it with --code."))
+
+
 @user.verb("add-rule")
 def add_rule(
     email: Annotated[str, typer.Argument(help="Whose.")],

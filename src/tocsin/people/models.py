@@ -100,6 +100,9 @@ class ContactMethod(models.Model):
     secret = models.TextField(blank=True, help_text="encrypted; see platform.secrets")
     config = models.JSONField(default=dict, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
+    reached_at = models.DateTimeField(null=True, blank=True, help_text="somebody last answered what it received")
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="asked whether it still reaches its person")
+    changed_at = models.DateTimeField(null=True, blank=True, help_text="its address was changed")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="no longer used from then on")
     disabled_at = models.DateTimeField(null=True, blank=True)
     disabled_reason = models.CharField(max_length=300, blank=True)
@@ -110,6 +113,26 @@ class ContactMethod(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "channel", "address"], name="contact_method_once"),
         ]
+
+
+class ContactCode(models.Model):
+    """A contact method that is being verified: the word that its code is made of, how long it is good, how many tries.
+
+    ``day`` and ``sent`` count the codes of a day.
+    """
+
+    contact_method = models.OneToOneField(
+        ContactMethod, primary_key=True, on_delete=models.CASCADE, related_name="code"
+    )
+    word = models.CharField(max_length=32)
+    made_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
+    tries = models.SmallIntegerField(default=0)
+    day = models.DateTimeField(null=True)
+    sent = models.SmallIntegerField(default=0)
+
+    class Meta:
+        db_table = "people_contact_code"
 
 
 class NotificationRule(models.Model):

@@ -12,6 +12,7 @@ from functools import lru_cache
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.core import signing
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -47,6 +48,17 @@ def random_key(length: int = 32) -> str:
 def digest(key: str) -> str:
     """What is stored to recognise a random key: SHA-256, hex. Only for keys of 128 bits or more."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def short_code(text: str, purpose: str) -> str:
+    """Six digits that only this installation can work out from a text; for codes that people type."""
+    mac = salted_hmac(f"tocsin.{purpose}", text, algorithm="sha256").digest()
+    return f"{int.from_bytes(mac[:8]) % 1_000_000:06d}"
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two secrets are the same, in a time that does not tell where they differ."""
+    return constant_time_compare(one, other)
 
 
 def sign(value: object, purpose: str, *, compress: bool = True) -> str:

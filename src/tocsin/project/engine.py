@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, connections
 
+from tocsin.delivery.actions import verifying
 from tocsin.delivery.jobs import Deliverer
 from tocsin.escalation.actions import proofs, runs
 from tocsin.intake import jobs as intake
@@ -219,6 +220,7 @@ class Engine:
         if time.monotonic() - self._asked_at > ASK_S:
             oncall.ask_due()
             oncall.remind_due()
+            verifying.ask_due()
             self._asked_at = time.monotonic()
         return oncall.read_due()
 

@@ -11,6 +11,7 @@ from tocsin.escalation.actions.hands import escalate_now
 from tocsin.incidents import actions as incidents_actions
 from tocsin.incidents.models import Incident
 from tocsin.incidents.rules import public_title
+from tocsin.people.actions.verifying import note_reached
 from tocsin.people.models import User
 from tocsin.people.queries import actor_of
 from tocsin.platform import clock, secrets
@@ -132,7 +133,10 @@ def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
     standing = _standing(verb, before)
     if standing:
         return LinkOutcome(verb, tuple(before), user, False, standing)
-    channel = Delivery.objects.filter(id=delivery_id).values_list("channel", flat=True).first()
+    row = Delivery.objects.filter(id=delivery_id).values_list("channel", "contact_method_id").first()
+    channel, method_id = row or ("", None)
+    if method_id is not None:
+        note_reached(method_id)
     actor = actor_of(user, kind="link", scopes=frozenset({"respond"}))
     open_ids = [item.pk for item in before if item.state not in ("resolved", "closed")]
     changed: list[int] = []
@@ -157,6 +161,6 @@ def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
     if not changed:
         return LinkOutcome(verb, tuple(now), user, False, _standing(verb, now) or "Nothing needed to be done.")
     mine = [item for item in now if item.pk in set(changed)]
-    more = " ".join(f"INC-{key}: {words}." for key, words in partly.items())
+    more = " ".join(f"INC-{key} has {words}." for key, words in partly.items())
     text = f"{_names(mine)} {PAST[verb]}. {more}".strip()
     return LinkOutcome(verb, tuple(now), user, True, f"{text} Thank you, {user.name}.")

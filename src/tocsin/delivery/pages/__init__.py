@@ -2,8 +2,9 @@
 
 from tocsin.delivery.pages.messages import note_of
 from tocsin.delivery.pages.messages import urlpatterns as messages
+from tocsin.delivery.pages.verifying import urlpatterns as verifying
 from tocsin.delivery.pages.webhooks import urlpatterns as webhooks
 
-urlpatterns = [*messages, *webhooks]
+urlpatterns = [*messages, *verifying, *webhooks]
 
 __all__ = ["note_of", "urlpatterns"]

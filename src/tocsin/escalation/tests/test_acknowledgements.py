@@ -155,7 +155,7 @@ def test_the_room_and_the_api_show_who_acknowledged(people: dict[str, User], cli
     incident = opened(service(StepSpec(BOTH, 300, acks=2)))
     client.force_login(people["ada"], backend="allauth.account.auth_backends.AuthenticationBackend")
     said = client.post("/incidents/act/acknowledge/", {"id": incident.pk, "sent": "1"}, follow=True).content.decode()
-    assert "1 of 2 acknowledgements; 1 more is needed" in said
+    assert "has 1 of 2 acknowledgements; 1 more is needed" in said
     room = client.get(f"/incidents/{incident.pk}/").content.decode()
     assert "You have acknowledged it; others still have to." in room
     assert "1 of 2" in room

@@ -220,7 +220,8 @@ def _said(how: Verb, result: Done) -> str:
         words = f"{len(result.changed)} incidents {how.did}."
     else:
         words = ""
-    words = " ".join([words, *(f"INC-{key}: {told}." for key, told in list(result.partly.items())[:5])]).strip()
+    partly = [f"INC-{key} has {told}." for key, told in list(result.partly.items())[:5]]
+    words = " ".join([words, *partly]).strip()
     skipped = [f"INC-{key} was left as it is: {why}." for key, why in list(result.skipped.items())[:5]]
     if len(result.skipped) > 5:
         skipped.append(f"So were {len(result.skipped) - 5} others.")

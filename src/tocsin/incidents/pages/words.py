@@ -121,7 +121,8 @@ def _absorbed(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
 def _paged(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     gaps = [str(gap) for gap in data.get("gaps") or []]
     found = f" ({'; '.join(gaps)})" if gaps else ""
-    return f"paged {_people(data.get('users'), names)}: {data.get('policy')}, step {data.get('step')}{found}"
+    called = f" and called {', '.join(map(str, data['webhooks']))}" if data.get("webhooks") else ""
+    return f"paged {_people(data.get('users'), names)}{called}: {data.get('policy')}, step {data.get('step')}{found}"
 
 
 def _nobody(data: Mapping[str, Any], names: Mapping[int, str]) -> str:

@@ -240,6 +240,9 @@ def _apply(method: ContactMethod, spec: ContactMethodSpec) -> bool:
             "channel": spec.channel,
             "address": _address(spec),
             "verified_at": None,
+            "reached_at": None,
+            "asked_at": None,
+            "changed_at": clock.now(),
             "disabled_at": None,
             "disabled_reason": "",
         }
@@ -266,9 +269,10 @@ def _stamp(ids: Iterable[int], actor: Actor, verb: str, reason: str = "") -> int
             rules.require_edit_person(actor, method.user_id)
             if verb == "verified":
                 method.verified_at, method.disabled_at, method.disabled_reason = moment, None, ""
+                method.reached_at, method.asked_at = moment, None
             else:
                 method.disabled_at, method.disabled_reason = moment, reason
-            method.save(update_fields=["verified_at", "disabled_at", "disabled_reason"])
+            method.save(update_fields=["verified_at", "reached_at", "asked_at", "disabled_at", "disabled_reason"])
             name = f"{method.user.email}: {method.channel}"
             audit.record(actor, verb, "contact method", method.pk, name, None, {"reason": reason} if reason else None)
     return len(found)
