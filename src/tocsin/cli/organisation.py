@@ -1,19 +1,20 @@
-"""``tocsin matrix``, ``audit``."""
+"""``tocsin matrix``, ``audit``, ``ledger``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tocsin.cli import output
 from tocsin.cli.crud import Limit
 from tocsin.cli.output import Noun
-from tocsin.cli.remote import EXIT_USAGE, api, fail
+from tocsin.cli.remote import EXIT_FAILED, EXIT_USAGE, api, fail
 
 LEVELS = ("high", "medium", "low")
 
 matrix = Noun("matrix", "Which priority impact and urgency give.")
 audit = Noun("audit", "Who changed what in the configuration.")
-nouns = [matrix, audit]
+ledger = Noun("ledger", "The chain of seals over everything that happened.")
+nouns = [matrix, audit, ledger]
 
 
 @matrix.verb("show")
@@ -61,3 +62,42 @@ def list_audit(
     with api() as server:
         found = server.items("/audit", limit, kind=kind, since=since)
     output.items(found, ("id", "at", "actor", "verb", "kind", "name"))
+
+
+@ledger.verb("verify")
+def verify_ledger(
+    head: Annotated[str, typer.Option(help="The hash of an entry kept elsewhere; it must be in the chain.")] = "",
+) -> None:
+    """Check that every entry follows from the one before and every sealed row is as it was; exit code 1 when not."""
+    with api() as server:
+        told = server.post("/ledger/verify", {"head": head})
+    output.emit(told, _verified)
+    if not told["holds"]:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _verified(told: dict[str, Any]) -> None:
+    for problem in told["problems"]:
+        output.say(f"- {problem}")
+    pruned = f", {told['pruned']:,} rows were too old to be kept" if told["pruned"] else ""
+    word = "holds" if told["holds"] else "does NOT hold"
+    output.say(f"The ledger {word}: {told['entries']:,} entries over {told['rows']:,} rows{pruned}.")
+    if told["head"]:
+        output.say(f"Its head is {told['head']}: keep it elsewhere, and give it with --head next time.")
+
+
+@ledger.verb("list")
+def list_ledger(limit: Limit = 20) -> None:
+    """List the newest entries."""
+    with api() as server:
+        output.items(server.items("/ledger", limit), ("id", "at", "stream", "count", "last_id", "hash"))
+
+
+@ledger.verb("findings")
+def list_findings() -> None:
+    """List what should have happened by now and has not: signals without an outcome, pages that are overdue."""
+    with api() as server:
+        told = server.get("/ledger/findings")
+    output.emit(told, lambda value: output.table(value["items"], ("what", "count", "examples")))
+    if told["items"]:
+        raise typer.Exit(EXIT_FAILED)

@@ -73,3 +73,28 @@ class AuditEntry(models.Model):
     class Meta:
         db_table = "platform_audit"
         indexes = [models.Index(fields=["kind", "object_id", "-id"]), models.Index(fields=["-at"])]
+
+
+class LedgerEntry(models.Model):
+    """A seal over rows of an append-only table, chained to the entry before; see ``project.ledger``.
+
+    ``hash`` = SHA-256 over the previous entry's hash and this one's facts.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    stream = models.CharField(max_length=20)
+    form = models.SmallIntegerField(help_text="which set of columns is sealed")
+    after_id = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+    count = models.IntegerField()
+    digest = models.CharField(max_length=64)
+    since = models.CharField(max_length=40, blank=True)
+    until = models.CharField(max_length=40, blank=True)
+    previous = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "platform_ledger"
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["stream", "after_id"], name="ledger_sealed_once")]

@@ -25,6 +25,8 @@ from tocsin.escalation.actions import proofs, runs
 from tocsin.intake import jobs as intake
 from tocsin.oncall import jobs as oncall
 from tocsin.platform import clock, nodes
+from tocsin.project import ledger
+from tocsin.project.ledger import reconciling
 from tocsin.project.watchdog import DeadMan
 from tocsin.triage import actions as triage
 from tocsin.triage import jobs as housekeeping
@@ -35,6 +37,7 @@ IDLE_S = 2.0  # look again after this even when nothing woke us: a wake-up is lo
 REPORT_S = 2.0
 PROVE_S = 600.0
 ASK_S = 60.0
+SEAL_S = 10.0
 BATCH = 2_000
 # Signals that follow one another this closely are decided together: a batch costs about as much as ten signals. The
 # first one after a rest never waits.
@@ -169,8 +172,11 @@ class Engine:
         self._proven, self._proven_at = -1, 0.0
         self.reader = Worker("reader", self._read)
         self._asked_at = 0.0
+        self.sealer = Worker("ledger", self._seal)
+        self._sealed_at = 0.0
         self.workers = [
             self.triage, self.escalation, self.timers, self.keeper, self.watchdog, self.prover, self.reader,
+            self.sealer,
         ]  # fmt: skip
         self.listener = Listener(
             {
@@ -223,6 +229,14 @@ class Engine:
             verifying.ask_due()
             self._asked_at = time.monotonic()
         return oncall.read_due()
+
+    def _seal(self) -> int:
+        """Seal what is new in the ledger, and ask what should have happened and has not."""
+        if time.monotonic() - self._sealed_at > SEAL_S:
+            self._sealed_at = time.monotonic()
+            ledger.seal_due()
+            reconciling.reconcile_due()
+        return 0
 
     def _watch(self) -> int:
         self.dead_man.look()

@@ -17,7 +17,7 @@ from tocsin.people.models import ApiToken, ContactMethod, User
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform import nodes
 from tocsin.platform.errors import NotFound, TocsinError
-from tocsin.platform.models import AuditEntry, Node
+from tocsin.platform.models import AuditEntry, LedgerEntry, Node, Setting
 from tocsin.triage.models import MaintenanceWindow, Rule
 from tocsin.web import health as light
 from tocsin.web.context import now
@@ -218,6 +218,8 @@ def health(request: Request) -> HttpResponse:
             "has_web": any(row.kind == "web" and lives for row, lives in rows),
             "has_engine": any(row.kind == "engine" and lives for row, lives in rows),
             "public_url": settings.TOCSIN.public_url,
+            "ledger": LedgerEntry.objects.order_by("-id").first(),
+            "reconciled": Setting.objects.filter(name="ledger.reconciled").values_list("value", flat=True).first(),
         },
     )
 

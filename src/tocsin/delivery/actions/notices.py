@@ -75,8 +75,10 @@ def notify_resolved(incident_ids: Iterable[int]) -> int:
     return count
 
 
-def notify(user_ids: Iterable[int], *, key: str, title: str, body: str = "", path: str = "/") -> int:
-    """Tell people something beside incidents, by the ways they chose for low urgency; how many messages that makes.
+def notify(
+    user_ids: Iterable[int], *, key: str, title: str, body: str = "", path: str = "/", urgency: str = "low"
+) -> int:
+    """Tell people something beside incidents, by the first way they chose for this urgency; how many messages it makes.
 
     In the caller's transaction. ``key`` (200 characters at most) names the notice for ever: another call with it makes
     nothing. ``path``: the page that it is about. Who has chosen nothing hears by their first usable contact method.
@@ -100,15 +102,15 @@ def notify(user_ids: Iterable[int], *, key: str, title: str, body: str = "", pat
                     contact_method_id=method.pk,
                     rank=rules.NOTICE_RANK,
                 )
-                for method in _quiet_ways(set(user_ids), now)
+                for method in _first_ways(set(user_ids), now, urgency)
             ],
             now=now,
         )
     )
 
 
-def _quiet_ways(user_ids: set[int], now: datetime) -> list[ContactMethod]:
-    """Where each active person hears what nobody is woken for: the first contact method of their rules for that."""
+def _first_ways(user_ids: set[int], now: datetime, urgency: str) -> list[ContactMethod]:
+    """Where each active person hears of this urgency first; low: what nobody is woken for."""
     usable = {
         method.pk: method
         for method in ContactMethod.objects.filter(user_id__in=user_ids, user__is_active=True, disabled_at=None)
@@ -116,7 +118,7 @@ def _quiet_ways(user_ids: set[int], now: datetime) -> list[ContactMethod]:
         .order_by("id")
     }
     found: dict[int, ContactMethod] = {}
-    rules_ = NotificationRule.objects.filter(user_id__in=user_ids, urgency="low").order_by(
+    rules_ = NotificationRule.objects.filter(user_id__in=user_ids, urgency=urgency).order_by(
         "user_id", "delay_s", "position"
     )
     for rule in rules_:
