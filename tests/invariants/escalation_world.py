@@ -19,6 +19,7 @@ from tocsin.escalation.rules import (
     NotifyRule,
     PageReason,
     PolicySnapshot,
+    Quiet,
     Resolved,
     RunState,
     ServiceFacts,
@@ -159,6 +160,7 @@ def random_world(random: Random) -> World:
 
 
 def _random_rules(random: Random, user: int) -> list[NotifyRule]:
+    quiet = random.choice([None, None, Quiet(22 * 60, 90, "UTC"), Quiet(150, 240, "Europe/Berlin"), Quiet(0, 1, "UTC")])
     return [
         NotifyRule(
             position=position,
@@ -168,6 +170,7 @@ def _random_rules(random: Random, user: int) -> list[NotifyRule]:
             usable=random.random() < 0.8,
             urgency=random.choice(["high", "high", "low"]),
             implicit=random.random() < 0.3,
+            quiet=quiet,
         )
         for position in range(random.randint(0, 4))
     ]
@@ -326,7 +329,7 @@ class Shell:
                 self.pages.append(Page(self.now, page.user_id, run.generation, run.at, page.reason))
                 if page.user_id is not None:
                     urgency = page.urgency or self.world.urgency
-                    for how in notifications(self.world.rules_of(page.user_id), urgency):
+                    for how in notifications(self.world.rules_of(page.user_id), urgency, self.now):
                         due = self.now + seconds(how.delay_s)
                         self.outbox.append(Message(due, page.user_id, how.contact_method_id, run.generation))
                         reached += 1

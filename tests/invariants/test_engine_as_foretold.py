@@ -65,6 +65,9 @@ def random_people(random: Random) -> list[User]:
             is_active=random.random() < 0.85,
             created_at=START,
         )
+        if random.random() < 0.4:  # they begin or end while the world is tried
+            user.quiet_from, user.quiet_to = random.choice([(22 * 60, 30), (30, 150), (1, 0)])
+            user.save()
         methods = [
             ContactMethod.objects.create(
                 user=user,

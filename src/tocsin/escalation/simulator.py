@@ -304,7 +304,7 @@ def rehearse(
             notes: tuple[str, ...] = ()
             how_urgent = page.urgency or urgency
             if page.user_id is not None:
-                how = notifications(rules_of(page.user_id), how_urgent)
+                how = notifications(rules_of(page.user_id), how_urgent, moment)
                 planned, notes = list(how.deliveries), how.notes
                 paged, reached = paged + 1, reached + len(planned)
                 given = reply(page.user_id, moment) if reply and planned else None

@@ -25,6 +25,7 @@ class UserOut(Schema):
     role: str
     active: bool
     manager: str
+    quiet: str  # quiet hours on their own clock, such as 22:00-07:00
     teams: dict[str, str]  # slug: role in the team
     created_at: datetime
 
@@ -120,6 +121,7 @@ def user_json(user: User) -> dict[str, Any]:
         "role": user.role,
         "active": user.is_active,
         "manager": user.manager.email if user.manager else "",
+        "quiet": rules.quiet_text(user.quiet_from, user.quiet_to),
         "teams": {row.team.slug: row.role for row in user.memberships.all()},
         "created_at": user.created_at,
     }

@@ -40,6 +40,9 @@ class User(AbstractBaseUser):
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=150)
     zone = models.CharField(max_length=60, default="UTC", help_text="IANA time zone")
+    # minutes of the day on the person's own clock, between which pages of low urgency wait; both empty: never
+    quiet_from = models.SmallIntegerField(null=True, blank=True)
+    quiet_to = models.SmallIntegerField(null=True, blank=True)
     role = models.CharField(max_length=20, choices=ROLES, default="responder")
     is_active = models.BooleanField(default=True)
     left_at = models.DateTimeField(null=True, blank=True, help_text="since when not active; empty: for ever")

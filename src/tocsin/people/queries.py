@@ -7,7 +7,15 @@ from django.db.models import Q, QuerySet
 
 from tocsin.people import rules
 from tocsin.people.models import ApiToken, ContactMethod, Team, User
-from tocsin.people.rules import ContactMethodSpec, Deed, NotificationRuleSpec, TeamSpec, UserSpec, require
+from tocsin.people.rules import (
+    ContactMethodSpec,
+    Deed,
+    NotificationRuleSpec,
+    TeamSpec,
+    UserSpec,
+    quiet_text,
+    require,
+)
 from tocsin.platform import clock, secrets
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Invalid, NotFound
@@ -175,6 +183,7 @@ def export_users() -> list[UserSpec]:
             ],
             active=row.is_active,
             manager=row.manager.email if row.manager else "",
+            quiet=quiet_text(row.quiet_from, row.quiet_to),
         )
         for row in rows.prefetch_related("contact_methods", "notification_rules__contact_method")
     ]

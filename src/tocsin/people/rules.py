@@ -121,6 +121,7 @@ class UserSpec:
     rules: list[NotificationRuleSpec] | None = None
     active: bool = True
     manager: str = ""  # the manager's e-mail address
+    quiet: str = ""  # "22:00-07:00" on their own clock: pages of low urgency wait until it is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,24 @@ def check_contact_method(spec: ContactMethodSpec, channels: Iterable[str]) -> di
     return problems
 
 
+def quiet_hours(text: str) -> tuple[int, int] | None:
+    """``22:00-07:00`` -> (1320, 420), minutes of the day; empty: None. Raises ValueError that says what is right."""
+    if not text.strip():
+        return None
+    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)", text.strip())
+    if found is None or found[1] + found[2] == found[3] + found[4]:
+        raise ValueError("from and to, such as 22:00-07:00, or empty")
+    start, end = (int(found[n]) * 60 + int(found[n + 1]) for n in (1, 3))
+    return start, end
+
+
+def quiet_text(start: int | None, end: int | None) -> str:
+    """The inverse of ``quiet_hours``."""
+    if start is None or end is None:
+        return ""
+    return f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
+
+
 def check_user(spec: UserSpec, channels: Iterable[str]) -> dict[str, str]:
     """Problems of a person by dotted field name; empty when all is well."""
     problems: dict[str, str] = {}
@@ -192,6 +211,10 @@ def check_user(spec: UserSpec, channels: Iterable[str]) -> dict[str, str]:
         problems["zone"] = "an IANA time zone such as Europe/Zurich"
     if spec.role not in ROLES:
         problems["role"] = one_of(ROLES)
+    try:
+        quiet_hours(spec.quiet)
+    except ValueError as error:
+        problems["quiet"] = str(error)
     if spec.manager and spec.manager.strip().lower() == spec.email.strip().lower():
         problems["manager"] = "somebody else: nobody is their own manager"
     names = list(channels)

@@ -342,7 +342,7 @@ def _write_pages(batch: _Batch) -> None:
         urgency = page.urgency or rules.page_urgency(state.priority)
         way = None
         if page.user_id is not None:
-            way = ways.get((page.user_id, urgency)) or rules.notifications(notify.get(page.user_id, ()), urgency)
+            way = ways.get((page.user_id, urgency)) or rules.notifications(notify.get(page.user_id, ()), urgency, now)
             ways[page.user_id, urgency] = way
             first = at == rules.RunState()
             # pages of a run are fenced by its generation; a page by hand goes out whatever becomes of the incident

@@ -14,6 +14,7 @@ from tocsin.escalation.rules import (
     NotifyRule,
     PolicySnapshot,
     PolicySpec,
+    Quiet,
     Resolve,
     Resolved,
     Step,
@@ -270,7 +271,7 @@ def zones() -> dict[int, str]:
 
 
 def notify_rules(user_ids: Iterable[int]) -> dict[int, list[NotifyRule]]:
-    """How people want to be reached, by person, both urgencies; two queries.
+    """How people want to be reached, by person, both urgencies; three queries.
 
     Every contact method that no rule of theirs for an urgency names follows as an implicit rule, which
     ``notifications`` uses when nothing else is left. A contact method that is disabled is not usable.
@@ -278,6 +279,12 @@ def notify_rules(user_ids: Iterable[int]) -> dict[int, list[NotifyRule]]:
     wanted = set(user_ids)
     found: dict[int, list[NotifyRule]] = {user_id: [] for user_id in wanted}
     methods: dict[int, ContactMethod] = {m.pk: m for m in ContactMethod.objects.filter(user_id__in=wanted)}
+    quiet = {
+        pk: Quiet(start or 0, end or 0, zone or "UTC")
+        for pk, start, end, zone in User.objects.filter(
+            pk__in=wanted, quiet_from__isnull=False, quiet_to__isnull=False
+        ).values_list("pk", "quiet_from", "quiet_to", "zone")
+    }
     ruled: set[tuple[Urgency, int]] = set()
     for rule in NotificationRule.objects.filter(user_id__in=wanted).order_by("user_id", "delay_s", "position"):
         method = methods.get(rule.contact_method_id)
@@ -291,6 +298,8 @@ def notify_rules(user_ids: Iterable[int]) -> dict[int, list[NotifyRule]]:
             if (urgency, method.pk) not in ruled:
                 position = len(found[method.user_id])
                 found[method.user_id].append(_notify_rule(method, urgency, position, 0, implicit=True))
+    for user_id, hours in quiet.items():
+        found[user_id] = [replace(one, quiet=hours) for one in found[user_id]]
     return found
 
 

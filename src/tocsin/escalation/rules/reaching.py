@@ -1,10 +1,13 @@
-"""How one person is reached: their notification rules for a page's urgency."""
+"""How one person is reached: their notification rules for a page's urgency, and their quiet hours."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from tocsin.escalation.rules.shapes import duration
+from tocsin.oncall.rules.wallclock import local_instant
 
 Urgency = Literal["high", "low"]
 
@@ -18,11 +21,31 @@ def page_urgency(priority: str) -> Urgency:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours in which pages of low urgency wait: minutes of the day on the person's own clock; may pass midnight."""
+
+    start: int
+    end: int
+    zone: str
+
+    def over(self, at: datetime) -> datetime | None:
+        """When the quiet hours are over that go on at a moment; None: none do."""
+        local = at.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        length = (self.end - self.start) % 1440 or 1440
+        for day in (midnight, midnight - timedelta(days=1)):
+            begin = day + timedelta(minutes=self.start)
+            if begin <= local < begin + timedelta(minutes=length):
+                return max(local_instant(self.zone, begin + timedelta(minutes=length)), at)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class NotifyRule:
     """One way in which a person wants to be reached.
 
     ``usable`` False: the contact method is disabled. ``implicit``: no rule of theirs, only a contact method they have;
-    used when nothing else is left. ``label`` names the contact method for reading.
+    used when nothing else is left. ``label`` names the contact method for reading. ``quiet``: the person's.
     """
 
     position: int
@@ -34,6 +57,7 @@ class NotifyRule:
     implicit: bool = False
     address: str = ""
     label: str = ""
+    quiet: Quiet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +86,29 @@ class Notified:
         return len(self.deliveries)
 
 
-def notifications(rules: Iterable[NotifyRule], urgency: Urgency) -> Notified:
-    """How a person is reached by a page of this urgency.
+def notifications(rules: Iterable[NotifyRule], urgency: Urgency, at: datetime | None = None) -> Notified:
+    """How a person is reached by a page of this urgency at a moment.
+
+    Of low urgency, what falls into the person's quiet hours waits for their end; ``at`` None: they are not asked for.
+    """
+    mine = list(rules)
+    found = _by_rules(mine, urgency)
+    quiet = next((one.quiet for one in mine if one.quiet is not None), None)
+    if at is None or quiet is None or urgency == "high":
+        return found
+    held: list[PlannedDelivery] = []
+    note = ""
+    for one in found:
+        until = quiet.over(at + timedelta(seconds=one.delay_s))
+        if until is not None:
+            one = replace(one, delay_s=round((until - at).total_seconds()))
+            note = f"quiet hours until {until.astimezone(ZoneInfo(quiet.zone)):%H:%M}"
+        held.append(one)
+    return Notified(tuple(held), (*found.notes, note) if note else found.notes)
+
+
+def _by_rules(rules: Iterable[NotifyRule], urgency: Urgency) -> Notified:
+    """How a person is reached, whatever the hour.
 
     Their own rules for the urgency, by delay and position, without those whose contact method is disabled; when that
     takes away the earliest, the next one takes its time. Nothing left: all other usable contact methods at once. Empty

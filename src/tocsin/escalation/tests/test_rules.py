@@ -11,6 +11,7 @@ from tocsin.escalation.rules import (
     Plan,
     PolicySnapshot,
     PolicySpec,
+    Quiet,
     Resolved,
     RunState,
     Step,
@@ -266,3 +267,37 @@ def test_what_is_no_target_as_written(text: str) -> None:
 
 def test_a_policy_as_written_may_be_right() -> None:
     assert rules.problems(PolicySpec("X", [StepSpec(["user:a@b.c"], 0)], ack_timeout_s=60, fallback=["team:x"])) == {}
+
+
+@pytest.mark.parametrize(
+    ("hours", "zone", "at", "over"),
+    [
+        ((1320, 420), "Europe/Berlin", "2026-11-23T22:59:59+01:00", "2026-11-24T07:00:00+01:00"),
+        ((1320, 420), "Europe/Berlin", "2026-11-23T21:59:59+01:00", None),
+        ((1320, 420), "Europe/Berlin", "2026-11-24T06:59:59+01:00", "2026-11-24T07:00:00+01:00"),
+        ((1320, 420), "Europe/Berlin", "2026-11-24T07:00:00+01:00", None),
+        ((1320, 420), "Europe/Berlin", "2026-03-29T01:30:00+01:00", "2026-03-29T07:00:00+02:00"),  # clocks go forward
+        ((1320, 420), "Europe/Berlin", "2026-10-25T02:30:00+02:00", "2026-10-25T07:00:00+01:00"),  # and back
+        ((0, 150), "Europe/Berlin", "2026-03-29T01:59:00+01:00", "2026-03-29T03:00:00+02:00"),  # 02:30 is skipped
+        ((720, 780), "Asia/Kathmandu", "2026-11-23T06:30:00+00:00", "2026-11-23T07:15:00+00:00"),
+        ((720, 780), "Asia/Kathmandu", "2026-11-23T07:15:00+00:00", None),
+        ((1, 0), "UTC", "2026-11-23T00:00:30+00:00", None),
+        ((1, 0), "UTC", "2026-11-23T00:01:00+00:00", "2026-11-24T00:00:00+00:00"),
+    ],
+)
+def test_quiet_hours(hours: tuple[int, int], zone: str, at: str, over: str | None) -> None:
+    found = Quiet(*hours, zone).over(datetime.fromisoformat(at))
+    assert found == (datetime.fromisoformat(over) if over else None)
+
+
+def test_only_what_is_low_waits_for_the_end_of_quiet_hours() -> None:
+    quiet = Quiet(22 * 60, 7 * 60, "UTC")
+    both = [NotifyRule(0, 0, 1, "pocket", urgency=u, quiet=quiet) for u in ("high", "low")]
+    both.append(NotifyRule(1, 3600, 2, "email", urgency="low", quiet=quiet))
+    night, evening = datetime(2026, 11, 23, 23, tzinfo=UTC), datetime(2026, 11, 23, 21, 30, tzinfo=UTC)
+    assert [one.delay_s for one in notifications(both, "high", night)] == [0]
+    held = notifications(both, "low", night)
+    assert [one.delay_s for one in held] == [8 * 3600, 8 * 3600]
+    assert held.notes == ("quiet hours until 07:00",)
+    assert [one.delay_s for one in notifications(both, "low", evening)] == [0, 34_200]
+    assert [one.delay_s for one in notifications(both, "low")] == [0, 3600]

@@ -11,7 +11,7 @@ from tocsin.people.actions.contact_methods import (
 )
 from tocsin.people.actions.teams import delete_teams, remove_members, save_team, set_members
 from tocsin.people.actions.tokens import create_token, revoke_tokens
-from tocsin.people.actions.users import delete_users, save_user, set_active, set_theme
+from tocsin.people.actions.users import delete_users, save_user, set_active, set_quiet_hours, set_theme
 
 __all__ = [
     "add_contact_method",
@@ -28,6 +28,7 @@ __all__ = [
     "set_active",
     "set_members",
     "set_notification_rules",
+    "set_quiet_hours",
     "set_theme",
     "update_contact_method",
     "verify_contact_methods",

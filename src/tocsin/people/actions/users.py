@@ -17,6 +17,9 @@ from tocsin.platform.errors import Conflict, Forbidden, Invalid
 THEMES = ("system", "light", "dark", "contrast")
 
 
+OWN = {"name", "zone", "quiet_from", "quiet_to"}  # what people may change of themselves
+
+
 def save_user(spec: UserSpec, *, actor: Actor, id: int | None = None) -> User:
     """Add a person, or change the one with this ``id``.
 
@@ -45,9 +48,11 @@ def save_user(spec: UserSpec, *, actor: Actor, id: int | None = None) -> User:
             "is_active": spec.active,
             "manager_id": _manager(spec.manager, id),
         }
+        quiet = rules.quiet_hours(spec.quiet)
+        wanted |= {"quiet_from": quiet[0] if quiet else None, "quiet_to": quiet[1] if quiet else None}
         before = _facts(user) if id is not None else None
         changed = {name: value for name, value in wanted.items() if id is None or getattr(user, name) != value}
-        if id is not None and changed.keys() - {"name", "zone"} and not rules.may(actor, Deed.ADMINISTER):
+        if id is not None and changed.keys() - OWN and not rules.may(actor, Deed.ADMINISTER):
             raise Forbidden("Only an administrator may change e-mail address, role, manager or access of a person.")
         if user.pk and user.role == "admin" and user.is_active and (spec.role != "admin" or not spec.active):
             _keep_an_admin(without=[user.pk])
@@ -64,6 +69,25 @@ def save_user(spec: UserSpec, *, actor: Actor, id: int | None = None) -> User:
         if id is None or changed or moved:
             audit.record(actor, "created" if id is None else "changed", "user", user.pk, email, before, _facts(user))
     return user
+
+
+def set_quiet_hours(user_id: int, text: str, *, actor: Actor) -> None:
+    """Let pages of low urgency wait for somebody's quiet hours (``22:00-07:00``) to be over; empty: never.
+
+    Raises Forbidden, NotFound, Invalid (``quiet``).
+    """
+    rules.require_edit_person(actor, user_id)
+    try:
+        found = rules.quiet_hours(text)
+    except ValueError as error:
+        raise Invalid("These are no quiet hours.", {"quiet": str(error)}) from error
+    with transaction.atomic():
+        user = lock_user(user_id)
+        before = _facts(user)
+        user.quiet_from, user.quiet_to = found or (None, None)
+        if before != (after := _facts(user)):
+            user.save(update_fields=["quiet_from", "quiet_to"])
+            audit.record(actor, "changed", "user", user.pk, user.email, before, after)
 
 
 def set_active(ids: Iterable[int], active: bool, *, actor: Actor) -> int:
@@ -164,6 +188,7 @@ def _facts(user: User) -> dict[str, object]:
         "role": user.role,
         "active": user.is_active,
         "manager": user.manager_id,
+        "quiet": rules.quiet_text(user.quiet_from, user.quiet_to),
         "contact_methods": sorted(user.contact_methods.values_list("channel", flat=True)) if user.pk else [],
         "rules": rules_as_text(user) if user.pk else [],
     }

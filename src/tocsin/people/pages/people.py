@@ -130,6 +130,7 @@ def person(request: Request, user_id: int = 0) -> HttpResponse:
             "role_help": ROLE_HELP.get(who.role, ""),
             "methods": [(one, known[one.channel].descriptor if one.channel in known else None) for one in methods],
             "reaches": reaches(who, methods),
+            "quiet": rules.quiet_text(who.quiet_from, who.quiet_to),
             "memberships": who.memberships.select_related("team").order_by("team__name"),
             "shifts": [
                 (schedules[shift.schedule_id], shift)
@@ -234,6 +235,7 @@ def edit(request: Request, user_id: int = 0) -> HttpResponse:
             role=data["role"],
             active=data["active"],
             manager=data["manager"] or "",
+            quiet=rules.quiet_text(who.quiet_from, who.quiet_to) if who else "",
         )
         kept = attempt(form, lambda: actions.save_user(replace(spec), actor=request.actor, id=who.pk if who else None))
         if kept:

@@ -196,9 +196,11 @@ def notification_rules(request: Request, user_id: int) -> HttpResponse:
     rules.require_edit_person(request.actor, who.pk)
     home = "/settings/you/" if who.pk == request.user.pk else f"/people/{who.pk}/"
     methods = {method.pk: method for method in queries.contact_methods(request.actor, who.pk)}
-    problem = ""
+    problem, quiet = "", rules.quiet_text(who.quiet_from, who.quiet_to)
+    start, _, end = quiet.partition("-")
     rows: dict[str, list[tuple[str, str]]] = {urgency: [] for urgency in rules.URGENCIES}
     if request.method == "POST":
+        start, end = (request.POST.get(name, "").strip()[:5] for name in ("quiet-from", "quiet-to"))
         for urgency in rules.URGENCIES:
             chosen, delays = request.POST.getlist(f"{urgency}-method"), request.POST.getlist(f"{urgency}-delay")
             rows[urgency] = [pair for pair in zip(chosen, delays, strict=False) if pair[0]][:20]
@@ -210,6 +212,7 @@ def notification_rules(request: Request, user_id: int) -> HttpResponse:
                     for key, delay in pairs
                     if key.isdigit() and int(key) in methods
                 ]
+                actions.set_quiet_hours(who.pk, f"{start}-{end}" if start or end else "", actor=request.actor)
                 actions.set_notification_rules(who.pk, wanted, actor=request.actor)
                 return done(request, home, "The rules are kept.")
             except TocsinError as error:
@@ -231,6 +234,8 @@ def notification_rules(request: Request, user_id: int) -> HttpResponse:
                 (urgency, words[urgency], [*[r for r in pairs if r[0]], ("", "0")]) for urgency, pairs in rows.items()
             ],
             "problem": problem,
+            "quiet": (start, end),
+            "zone": who.zone,
             "cancel": home,
         },
         422 if problem else 200,

@@ -169,3 +169,22 @@ def test_a_token_is_shown_once_and_revoked(ines: Client, made: dict[str, Any]) -
 def test_pages_of_a_person_can_be_exported(dana: Client, made: dict[str, Any]) -> None:
     assert dana.get(f"/people/{made['users'][0].pk}/pages/?format=csv").headers["Content-Type"].startswith("text/csv")
     assert len(dana.get("/people/?format=json").json()["items"]) == 6
+
+
+def test_quiet_hours_are_typed_kept_and_survive_an_edit(ines: Client, made: dict[str, Any]) -> None:
+    who = made["users"][1]
+    path = f"/people/{who.pk}/rules/"
+    wrong = ines.post(path, {"quiet-from": "22:00", "quiet-to": "22:00", "do": "save"})
+    assert wrong.status_code == 422
+    assert "from and to, such as 22:00-07:00, or empty" in wrong.content.decode()
+    assert ines.post(path, {"quiet-from": "22:00", "quiet-to": "07:00", "do": "save"}).status_code == 303
+    who.refresh_from_db()
+    assert (who.quiet_from, who.quiet_to) == (1320, 420)
+    assert "Quiet hours 22:00-07:00" in ines.get("/settings/you/").content.decode()
+    assert 'value="22:00"' in ines.get(path).content.decode()
+    assert ines.post(f"/people/{who.pk}/edit/", {"name": "Ines Again", "zone": "UTC"}).status_code == 303
+    assert ines.get(f"/api/v1/users/{who.email}").json()["quiet"] == "22:00-07:00"
+    assert ines.post(path, {"quiet-from": "", "quiet-to": "", "do": "save"}).status_code == 303
+    who.refresh_from_db()
+    assert who.quiet_from is None
+    assert ines.post(f"/people/{made['users'][0].pk}/rules/", {"do": "save"}).status_code == 403

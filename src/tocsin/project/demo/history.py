@@ -353,7 +353,7 @@ class Teller:
         facts = page.reason.to_json()
         mine = who is not None and page.user_id == who[1]
         if page.user_id is not None:
-            way = escalation.notifications(self.ways[page.user_id], urgency)
+            way = escalation.notifications(self.ways[page.user_id], urgency, at)
             facts["notes"] = list(way.notes)
             for planned in way:
                 first = place == escalation.RunState() and planned.delay_s == 0

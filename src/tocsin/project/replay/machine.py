@@ -433,7 +433,7 @@ class Replay:
                     incident.gaps += page.gap
                     continue
                 urgency = page.urgency or page_urgency(incident.priority)
-                ways = notifications(self.config.notify.get(page.user_id, ()), urgency)
+                ways = notifications(self.config.notify.get(page.user_id, ()), urgency, self._now)
                 reached += len(ways)
                 at_once = sum(one.delay_s == 0 for one in ways)
                 incident.pages.append(Page(self._now, page.user_id, at.step + 1, urgency, at_once))
