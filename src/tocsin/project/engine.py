@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, connections
 
+from tocsin.delivery import objective
 from tocsin.delivery.actions import verifying
 from tocsin.delivery.jobs import Deliverer
 from tocsin.escalation.actions import proofs, runs
@@ -236,6 +237,7 @@ class Engine:
             self._sealed_at = time.monotonic()
             ledger.seal_due()
             reconciling.reconcile_due()
+            objective.keep_due()
         return 0
 
     def _watch(self) -> int:

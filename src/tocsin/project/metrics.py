@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tocsin import __version__
+from tocsin.delivery import objective
 from tocsin.delivery.models import Attempt, Delivery
 from tocsin.escalation.models import Page, Run
 from tocsin.incidents.models import OPEN_STATES, PRIORITIES, Incident
@@ -20,6 +21,7 @@ from tocsin.intake.models import Inbox, RefusalCount
 from tocsin.people.queries import authenticate_token
 from tocsin.people.rules import Deed, may
 from tocsin.platform import clock, nodes
+from tocsin.project.ledger import reconciling
 from tocsin.triage.models import Alert
 
 OUTCOMES = ("delivered", "accepted", "try_later", "rejected", "unknown")
@@ -88,13 +90,43 @@ def _totals() -> Iterator[Metric]:
     yield counter("refusals", "Requests of senders that were refused.", "reason", refused)
     tried = dict(Attempt.objects.values_list("outcome").annotate(n=Count("id")).order_by())
     yield counter("attempts", "Tries to deliver a message.", "outcome", ((o, tried.get(o, 0)) for o in OUTCOMES))
-    pages = Page.objects.aggregate(all=Count("id"), nobody=Count("id", filter=Q(user=None)))
+    gaps = Q(user=None, reason__kind="gap")  # a webhook is nobody either, and no gap
+    pages = Page.objects.aggregate(
+        all=Count("id"), nobody=Count("id", filter=gaps), webhook=Count("id", filter=Q(reason__kind="webhook"))
+    )
     yield counter(
-        "pages", "Pages planned.", "to", (("somebody", pages["all"] - pages["nobody"]), ("nobody", pages["nobody"]))
+        "pages", "Pages planned.", "to",
+        (("somebody", pages["all"] - pages["nobody"] - pages["webhook"]), ("nobody", pages["nobody"]),
+         ("webhook", pages["webhook"])),
+    )  # fmt: skip
+
+
+def _promise() -> Iterator[Metric]:
+    lately, period = objective.measured(), objective.kept()
+    took = [("0.5", lately.p50_s), ("0.99", lately.p99_s)]
+    yield _gauge(
+        "page_handover_seconds",
+        "From a page's plan to a provider's taking it over, urgent pages of the last hour.",
+        ((quantile, value) for quantile, value in took if value is not None),
+        "quantile",
+    )
+    shares = [("1h", lately.share), *([("30d", period.share)] if period else [])]
+    yield _gauge(
+        "pages_in_time_ratio",
+        f"Share of urgent pages that were taken over within {objective.WITHIN_S:g} s.",
+        shares,
+        "period",
+    )
+    found = {one["what"]: float(one["count"]) for one in reconciling.last().get("found", ())}
+    yield _gauge(
+        "findings",
+        "What should have happened and has not, as of the last look.",
+        ((what, found.get(what, 0.0)) for what in reconciling.WHAT),
+        "what",
     )
 
 
-PARTS: tuple[Callable[[], Iterator[Metric]], ...] = (_nodes, _queues, _incidents, _totals)
+PARTS: tuple[Callable[[], Iterator[Metric]], ...] = (_nodes, _queues, _incidents, _totals, _promise)
 
 
 class _Database(Collector):

@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_http_methods
 
 from tocsin import __version__
+from tocsin.delivery import objective
 from tocsin.delivery import queries as delivery
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.rules import LEVELS, MATRIX, PRIORITIES
@@ -218,6 +219,9 @@ def health(request: Request) -> HttpResponse:
             "has_web": any(row.kind == "web" and lives for row, lives in rows),
             "has_engine": any(row.kind == "engine" and lives for row, lives in rows),
             "public_url": settings.TOCSIN.public_url,
+            "promise": objective.kept(),
+            "lately": objective.measured(),
+            "objective": {"within_s": objective.WITHIN_S, "share": objective.SHARE * 100},
             "ledger": LedgerEntry.objects.order_by("-id").first(),
             "reconciled": Setting.objects.filter(name="ledger.reconciled").values_list("value", flat=True).first(),
         },

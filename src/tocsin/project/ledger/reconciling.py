@@ -62,6 +62,8 @@ _QUESTIONS: dict[str, tuple[str, str]] = {
     ),
 }
 
+WHAT = tuple(_QUESTIONS)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
