@@ -19,6 +19,7 @@ SHARE = 0.999
 PERIOD = timedelta(days=30)
 LATELY = timedelta(hours=1)
 EVERY = timedelta(hours=1)
+SOON = timedelta(minutes=1)  # while there was nothing to measure yet
 MOST = 50_000  # newest pages that are looked at for the last hour
 _NAME = "delivery.objective"
 
@@ -68,10 +69,10 @@ def measured(period: timedelta = LATELY, most: int = MOST) -> Measured:
 
 
 def keep_due() -> bool:
-    """Once an hour: measure the last ``PERIOD`` and keep it for ``kept``. Whether it was done."""
+    """Once an hour, sooner while there was no page yet: measure the last ``PERIOD`` and keep it for ``kept``. Whether it was done."""
     now = clock.now()
     row, _ = Setting.objects.get_or_create(name=_NAME, defaults={"value": {}})
-    if row.value.get("at", "") > (now - EVERY).isoformat():
+    if row.value.get("at", "") > (now - (EVERY if row.value.get("pages") else SOON)).isoformat():
         return False
     row.value = {"at": now.isoformat(), **asdict(measured(PERIOD, 10**9))}
     row.save(update_fields=["value"])
