@@ -211,6 +211,15 @@ def action_url(incident: int | list[int], user_id: int, verb: str, delivery_id: 
     return f"{settings.TOCSIN.public_url}/a/{token}"
 
 
+def confirm_url(item: Prepared, expires: datetime) -> str:
+    """Where the device of a contact method proves that a test reached it; empty for channels that cannot."""
+    channel = channels().get(item.delivery.channel)
+    if channel is None or not channel.descriptor.confirms or item.method.id is None:
+        return ""
+    value = {"m": item.method.id, "a": secrets.digest(item.method.address)[:16], "e": int(expires.timestamp())}
+    return f"{settings.TOCSIN.public_url}/push/confirm/{secrets.sign(value, 'confirm', compress=False)}"
+
+
 def _part(item: Prepared) -> Message:
     """What a bundle needs of one of its deliveries: neither text nor links."""
     delivery, incident = item.delivery, item.incident
@@ -246,8 +255,9 @@ def _single(item: Prepared, expires: datetime) -> Message:
         return _asking(item)
     if delivery.kind == "test" or incident is None:
         return rules.trial_message(
-            key=delivery.key, at=delivery.at, to=item.to, url=f"{base}/", delivery_id=delivery.id
-        )
+            key=delivery.key, at=delivery.at, to=item.to, url=f"{base}/", delivery_id=delivery.id,
+            confirm=confirm_url(item, expires),
+        )  # fmt: skip
     links = [Link("view", rules.LINK_TEXT["view"], incident.url)]
     page = delivery.kind == "page"
     if page and delivery.user_id:
