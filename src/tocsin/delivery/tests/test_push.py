@@ -306,7 +306,8 @@ def test_a_service_worker_renews_without_a_session(world: World) -> None:
         return client.post("/push/renew/", json.dumps(body), content_type="application/json").status_code
 
     assert post(told | {"auth": "wrong"}) == 404
-    assert [post(body) for body in ([], {}, "x", told | {"id": 2**70}, told | {"new": 3})] == [422] * 5
+    nonsense: list[object] = [[], {}, "x", told | {"id": 2**70}, told | {"new": 3}]
+    assert [post(body) for body in nonsense] == [422] * 5
     assert post(told) == 200
     method.refresh_from_db()
     assert method.address.endswith("/new")
