@@ -15,7 +15,8 @@ self.addEventListener("push", (event) => event.waitUntil(received(event.data)));
 self.addEventListener("notificationclick", (event) => {
   const { notification, action } = event;
   notification.close();
-  event.waitUntil(action === "acknowledge" ? acknowledge(notification.data) : visit(notification.data?.url));
+  const { data } = notification;
+  event.waitUntil(action === "acknowledge" ? acknowledge(data) : action === "confirm" ? confirm(data) : visit(data?.url));
 });
 self.addEventListener("sync", (event) => event.waitUntil(flush().then((left) => {
   if (left) throw new Error("still no network"); // the browser tries again
@@ -34,7 +35,7 @@ async function received(data) {
     page = { kind: "notice", title: "Tocsin", body: "Something happened. Open Tocsin to see what.", tag: "unknown", url: "/" };
   }
   await show(page);
-  if (page.confirm && (await post(page.confirm))?.ok) await tellPages({ type: "confirmed" });
+  if (page.received && (await post(page.received))?.ok) await tellPages({ type: "confirmed" });
   await flush();
 }
 
@@ -44,6 +45,7 @@ function show(page) {
   const loud = page.loud && page.kind === "page";
   const actions = [{ action: "open", title: "Open" }];
   if (page.acknowledge) actions.unshift({ action: "acknowledge", title: "Acknowledge" });
+  if (page.confirm) actions.unshift({ action: "confirm", title: "It reaches me" });
   return self.registration.showNotification(page.title, {
     ...LOOKS, body: page.body, tag: page.tag || "tocsin", timestamp: page.at, actions, data: page,
     renotify: loud, requireInteraction: loud, silent: !loud && page.kind !== "test",
@@ -62,6 +64,13 @@ async function visit(url) {
   const same = windows.find((client) => new URL(client.url).pathname === target.pathname);
   if (same) return same.focus();
   return self.clients.openWindow(target.href);
+}
+
+// a person's word that they are reached here; a test needs none, the device answers it
+async function confirm(page) {
+  const answer = (await post(page.confirm)) ?? { message: "There is no network. Open Tocsin later and say it there." };
+  await note(page, { silent: true }, answer.message, page.title);
+  if (answer.ok) await tellPages({ type: "confirmed" });
 }
 
 // --- acknowledging ---
@@ -100,7 +109,7 @@ async function sendAll() {
 
 function note(page, more, title, body) {
   return self.registration.showNotification(title, {
-    ...LOOKS, body, tag: page.tag, data: { ...page, acknowledge: "" }, actions: [{ action: "open", title: "Open" }], ...more,
+    ...LOOKS, body, tag: page.tag, data: { url: page.url }, actions: [{ action: "open", title: "Open" }], ...more,
   });
 }
 

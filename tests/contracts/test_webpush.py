@@ -111,8 +111,10 @@ def test_a_confidential_incident_tells_its_number_only() -> None:
 
 
 def test_a_test_carries_what_proves_that_it_came() -> None:
-    said = shown(replace(TEST, links=(Link("confirm", "It came", "http://t.example/push/confirm/XYZ"),)))
-    assert said["confirm"] == "/push/confirm/XYZ"
+    said = shown(replace(TEST, links=(Link("received", "It came", "http://t.example/v/XYZ"),)))
+    assert (said["received"], said["confirm"]) == ("/v/XYZ", ""), "the device answers by itself"
+    said = shown(replace(TEST, links=(Link("confirm", "It reaches me", "http://t.example/v/XYZ"),)))
+    assert (said["received"], said["confirm"]) == ("", "/v/XYZ"), "only the person can say so"
 
 
 def test_answers_of_a_push_service() -> None:

@@ -234,7 +234,7 @@ def _ready(phone: Phone, product: Product, people: Team) -> dict[str, Any]:
     phone.switch_on()
     phone.deliver(phone.service.next("the test", "test"))
     row = phone.page.locator("#reach tr", has_text="(this browser)")
-    expect(row).to_contain_text("Works", timeout=LONG)  # the device has answered the test by itself
+    expect(row).to_contain_text("Verified", timeout=LONG)  # the device has answered the test by itself
     expect(row).to_contain_text("Chrome on Linux")
     return _use_push(product, people)
 
@@ -366,7 +366,7 @@ def test_it_is_stopped_and_a_dead_subscription_is_said(
     phone.page.get_by_role("button", name="Push to this browser").click()
     expect(phone.page.locator("#push")).to_contain_text("This browser receives your pages.", timeout=LONG)
     phone.deliver(service.next("another test", "test"))
-    expect(row).to_contain_text("Works", timeout=LONG)
+    expect(row).to_contain_text("Verified", timeout=LONG)
     same = product.ask(f"users/{people.oncall}/contact-methods")["items"][-1]
     assert same["id"] == mine["id"], "with the notification rules that it had"
     assert same["address"] != mine["address"]

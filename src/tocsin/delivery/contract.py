@@ -63,7 +63,8 @@ Result = Delivered | Accepted | TryLater | Rejected
 class Link:
     """``verb``: view, acknowledge, resolve, escalate. Following it (GET) changes nothing; the page has a button.
 
-    A test to a channel that ``confirms`` has ``confirm`` as well: its device posts there by itself.
+    ``confirm``: the person's word that a contact method reaches them. ``received``: the same, said by the device itself
+    when a test comes to a channel that ``confirms``.
     """
 
     verb: str

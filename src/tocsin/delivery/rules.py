@@ -302,11 +302,11 @@ def why_of(reason: object) -> str:
     return cut(text, 250).rstrip(".")
 
 
-def trial_message(*, key: str, at: datetime, to: str, url: str, delivery_id: int = 0, confirm: str = "") -> Message:
-    """A test: it says so, and asks for nothing. ``confirm``: where a device that can tells that it came."""
+def trial_message(*, key: str, at: datetime, to: str, url: str, delivery_id: int = 0, received: str = "") -> Message:
+    """A test: it says so, and asks for nothing. ``received``: where a device that can tells that it came."""
     links = [Link("view", "Open Tocsin", url)]
-    if confirm:
-        links.append(Link("confirm", "It came", confirm))
+    if received:
+        links.append(Link("received", "It came", received))
     return Message(
         kind="test",
         about="test",

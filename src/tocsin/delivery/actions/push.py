@@ -1,4 +1,4 @@
-"""Web push: our key pair, and the browsers that add themselves, change their address, and prove that they are reached.
+"""Web push: our key pair, and the browsers that add themselves and exchange their subscriptions.
 
 A browser subscribes with the public half of our key pair and takes messages signed with the private half only. The
 pair is made when it is first asked for, and kept for ever: with another one every browser would have to subscribe anew.
@@ -8,17 +8,16 @@ from base64 import urlsafe_b64encode
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from django.core.signing import BadSignature
 from django.db import transaction
 from django.utils.crypto import constant_time_compare
 
 from tocsin.delivery.rules import Subscription, subscription_keys
-from tocsin.people.actions import add_contact_method, update_contact_method, verify_contact_methods
+from tocsin.people.actions import add_contact_method, update_contact_method
 from tocsin.people.models import ContactMethod
 from tocsin.people.rules import ContactMethodSpec
-from tocsin.platform import clock, secrets
+from tocsin.platform import secrets
 from tocsin.platform.actor import SYSTEM, Actor
-from tocsin.platform.errors import Invalid, NotFound
+from tocsin.platform.errors import NotFound
 from tocsin.platform.models import Setting
 
 SETTING = "delivery.push_keys"
@@ -124,18 +123,3 @@ def _secret(method: ContactMethod) -> str:
         return secrets.decrypt(method.secret)
     except secrets.SecretUnreadable:
         return ""
-
-
-def confirm_browser(token: str) -> None:
-    """A device tells that a test has come; what it sends back was in the test only. Raises Invalid, NotFound."""
-    try:
-        value = secrets.unsign(token, "confirm")
-    except BadSignature as error:
-        raise Invalid("This is not what the test said.") from error
-    if not isinstance(value, dict) or value["e"] < clock.now().timestamp():
-        raise Invalid("This test is too old; send another one.")
-    method = ContactMethod.objects.filter(pk=value["m"]).first()
-    if method is None or secrets.digest(method.address)[:16] != value["a"]:
-        raise NotFound("The contact method was removed or changed since.")
-    if method.verified_at is None or method.disabled_at is not None:
-        verify_contact_methods([method.pk], actor=SYSTEM)

@@ -1,4 +1,4 @@
-"""Web push: what a browser says when it subscribes, changes its subscription by itself, or has received a test.
+"""Web push: what a browser says when it subscribes, and when it exchanges its subscription by itself.
 
 Scripts and service workers ask here, so that the answers are short JSON with words for the person.
 """
@@ -8,11 +8,10 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, path
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from tocsin.delivery.actions import add_browser, confirm_browser, renew_browser, send_test
+from tocsin.delivery.actions import add_browser, renew_browser, send_test
 from tocsin.delivery.rules import Subscription
 from tocsin.platform.errors import Invalid, TocsinError
 from tocsin.web.shortcuts import Request, signed_in
@@ -63,20 +62,7 @@ def renew(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"id": method_id})
 
 
-@never_cache
-@csrf_exempt  # the token was in the test only: who has it is the device
-@require_POST
-def confirm(request: HttpRequest, token: str) -> JsonResponse:
-    """A test has come."""
-    try:
-        confirm_browser(token)
-    except TocsinError as error:
-        return _wrong(error)
-    return JsonResponse({"message": "This device is reached."})
-
-
 urlpatterns: list[URLPattern] = [
     path("push/browsers/", add, name="push-add"),
     path("push/renew/", renew, name="push-renew"),
-    path("push/confirm/<str:token>", confirm, name="push-confirm"),
 ]

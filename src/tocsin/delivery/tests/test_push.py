@@ -127,36 +127,36 @@ def test_a_browser_renews_itself_by_what_only_it_knows(world: World) -> None:
         push.renew_browser(method.pk, old, auth, subscription("again"))
 
 
-def test_a_test_that_comes_back_proves_the_browser(world: World) -> None:
-    method = added(world)
+def answer_of(method: ContactMethod) -> str:
+    """Where a test that is on its way to this contact method has its device post to."""
     actions.send_test(method.pk, actor=actor_of(method.user))
     [(message, _)] = queries.compose(actions.claim())
-    token = message.link("confirm").rpartition("/push/confirm/")[2]
-    assert token
-    Client(enforce_csrf_checks=True).post(f"/push/confirm/{token}")
+    return "/v/" + message.link("received").rpartition("/v/")[2]
+
+
+def test_a_test_that_comes_back_proves_the_browser(world: World) -> None:
+    method = added(world)
+    client = Client(enforce_csrf_checks=True, headers={"Accept": "application/json"})
+    answer = client.post(answer_of(method))
+    assert "verified" in answer.json()["message"]
     method.refresh_from_db()
     assert method.verified_at is not None
-    entry = AuditEntry.objects.get(kind="contact method", verb="verified")
-    assert entry.actor_name == "Tocsin"
-    push.confirm_browser(token)
-    assert AuditEntry.objects.filter(verb="verified").count() == 1, "once is enough"
+    assert AuditEntry.objects.get(kind="contact method", verb="verified").actor_name == "Tocsin"
 
 
 def test_what_proves_nothing(world: World) -> None:
     method = added(world)
-    actions.send_test(method.pk, actor=actor_of(method.user))
-    [(message, _)] = queries.compose(actions.claim())
-    token = message.link("confirm").rpartition("/push/confirm/")[2]
-    client = Client()
-    assert client.get(f"/push/confirm/{token}").status_code == 405
-    assert client.post(f"/push/confirm/{token}x").status_code == 422
-    signed = queries.action_url(1, method.user_id, "acknowledge", 1, clock.now() + timedelta(hours=1))
-    assert client.post(f"/push/confirm/{signed.rpartition('/a/')[2]}").status_code == 422, "made for something else"
-    ContactMethod.objects.filter(pk=method.pk).update(address="https://push.example/wp/other")
-    assert client.post(f"/push/confirm/{token}").status_code == 404
-    ContactMethod.objects.filter(pk=method.pk).update(address=method.address)
-    clock.shift(timedelta(hours=25))
-    assert client.post(f"/push/confirm/{token}").status_code == 422
+    path = answer_of(method)
+    client = Client(headers={"Accept": "application/json"})
+    assert client.get(path).status_code == 200, "looking changes nothing"
+    broken = client.post(f"{path}x")
+    assert broken.status_code == 422
+    assert "broken" in broken.json()["message"]
+    clock.shift(timedelta(seconds=1))
+    push.add_browser(
+        method.user_id, subscription("b"), "Chrome on Android", actor=actor_of(method.user), replaces=method.pk
+    )
+    assert client.post(path).status_code == 409, "it was another subscription that the test came to"
     method.refresh_from_db()
     assert method.verified_at is None
 

@@ -59,6 +59,7 @@ def payload(message: Message) -> bytes:
         "url": local(message.link("view")),
         "acknowledge": local(message.link("acknowledge")),
         "confirm": local(message.link("confirm")),
+        "received": local(message.link("received")),
         "loud": message.loud,
         "drill": message.drill,
         "at": int(message.at.timestamp() * 1000),
