@@ -309,6 +309,28 @@ def test_what_a_link_that_is_over_answers_is_said(
     assert phone.sees("Not acknowledged")["stays"] is True
 
 
+def test_a_question_to_the_person_is_answered_by_a_button(
+    product: Product, people: Team, phone: Phone, service: PushService
+) -> None:
+    """A device answers tests by itself; whether the person is there, only the person can say."""
+    mine = _ready(phone, product, people)
+    product.sql("UPDATE people_contact_method SET verified_at = NULL WHERE id = %s", mine["id"])
+    answer = product.http.post(f"/api/v1/contact-methods/{mine['id']}/verify")
+    assert answer.status_code == 202, answer.text
+    said = service.next("the code", "test")
+    phone.deliver(said)
+    assert "It reaches me" in phone.sees("is your Tocsin code")["actions"]
+
+    def verified() -> bool:
+        found = product.ask(f"users/{people.oncall}/contact-methods")["items"]
+        return next(one for one in found if one["id"] == mine["id"])["verified_at"] is not None
+
+    assert not verified()
+    phone.press(said["tag"], "confirm")
+    phone.sees("This contact method is verified")
+    assert verified()
+
+
 def test_open_brings_the_incident(product: Product, people: Team, phone: Phone, service: PushService) -> None:
     _ready(phone, product, people)
     number = _declare(product, people, "To be looked at")
