@@ -134,7 +134,7 @@ class Phone:
         button = self.page.get_by_role("button", name="Push to this browser", exact=True)
         expect(button).to_be_visible()
         button.click()
-        expect(self.page.locator("#push")).to_contain_text("This browser receives your pages.", timeout=LONG)
+        expect(self.page.locator("#push")).to_contain_text("Push to this browser is on.", timeout=LONG)
 
     def _learn(self, key: str) -> None:
         """Tell the push service which key the browser subscribed with."""
@@ -244,7 +244,7 @@ def test_a_page_is_pushed_acknowledged_from_the_notification_and_over(
 ) -> None:
     mine = _ready(phone, product, people)
     assert mine["verified_at"]
-    expect(phone.page.locator("#push")).to_contain_text("in none of your notification rules")
+    expect(phone.page.locator("#push")).to_contain_text("do not go to Push (Chrome on Linux)")
     assert "Test from Tocsin" in phone.sees("Test from Tocsin")["title"]
 
     number = _declare(product, people, "Nobody can pay")
@@ -386,7 +386,7 @@ def test_it_is_stopped_and_a_dead_subscription_is_said(
 
     service.gone = False
     phone.page.get_by_role("button", name="Push to this browser").click()
-    expect(phone.page.locator("#push")).to_contain_text("This browser receives your pages.", timeout=LONG)
+    expect(phone.page.locator("#push")).to_contain_text("Push to this browser is on.", timeout=LONG)
     phone.deliver(service.next("another test", "test"))
     expect(row).to_contain_text("Verified", timeout=LONG)
     same = product.ask(f"users/{people.oncall}/contact-methods")["items"][-1]
@@ -423,7 +423,7 @@ def test_a_browser_that_exchanges_its_subscription_is_still_reached(
     )
     assert address() == f"{service.url}/wp/changed"
     phone.page.goto(f"{product.url}/settings/you/")
-    expect(phone.page.locator("#push")).to_contain_text("This browser receives your pages.", timeout=LONG)
+    expect(phone.page.locator("#push")).to_contain_text("Push to this browser is on.", timeout=LONG)
     assert address() == mine["address"], "what the browser says now"
 
 

@@ -64,7 +64,7 @@ export default class extends Controller {
       return this.tell(`This browser blocks notifications from ${location.host}. Allow them in its settings for this page (the sign left of the address), then load this page again.`);
     }
     if (row) this.mark(row);
-    if (row && row.dataset.off === undefined) return this.tell("This browser receives your pages.", { off: true });
+    if (row && row.dataset.off === undefined) return this.tell("Push to this browser is on.", { off: true });
     if (row) return this.tell("Push to this browser was switched off; the list above says why.", { on: true });
     const other = mine && mine.user !== this.userValue && subscription;
     this.tell(other ? "This browser receives the pages of somebody else who used it. Switched on here, it receives yours instead."

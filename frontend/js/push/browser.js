@@ -31,7 +31,7 @@ export function label() {
   const tablet = agent.includes("Macintosh") && navigator.maxTouchPoints > 1;
   const system = tablet ? "iPad" : first([["iPhone", "iPhone"], ["iPad", "iPad"], ["Android", "Android"], ["CrOS", "ChromeOS"],
     ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]]) ?? "a computer";
-  return `${browser} on ${system}${installed() ? ", installed" : ""}`;
+  return `${browser} on ${system}${installed() ? ", app" : ""}`;
 }
 
 export const installed = () => matchMedia("(display-mode: standalone)").matches || navigator.standalone === true;

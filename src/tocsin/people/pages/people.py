@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django import forms
 from django.http import HttpResponse
@@ -108,14 +109,19 @@ def method_name(method: ContactMethod) -> str:
     channel = delivery.channels().get(method.channel)
     label = channel.descriptor.label if channel else method.channel
     given = channel is not None and bool(channel.descriptor.enrols)  # a device's address says nothing to people
-    address = delivery.masked(method.channel, method.address) if given else method.address
+    address = urlsplit(method.address).hostname if given else method.address
     return f"{label} ({method.label or address})"
 
 
-def unused(person: User, methods: list[ContactMethod]) -> list[str]:
-    """Browsers that no notification rule names, although there are rules: pages do not go there."""
-    named = set(person.notification_rules.values_list("contact_method_id", flat=True))
-    return [method_name(one) for one in methods if named and one.channel == "webpush" and one.pk not in named]
+def unused(person: User, methods: list[ContactMethod]) -> list[tuple[str, str]]:
+    """Urgencies whose rules leave out browsers that push was switched on for, and which; without rules all are used."""
+    found = []
+    for urgency in rules.URGENCIES:
+        named = set(person.notification_rules.filter(urgency=urgency).values_list("contact_method_id", flat=True))
+        left = [method_name(one) for one in methods if named and one.channel == "webpush" and one.pk not in named]
+        if left:
+            found.append((urgency, ", ".join(left)))
+    return found
 
 
 @require_GET
@@ -131,7 +137,7 @@ def person(request: Request, user_id: int = 0) -> HttpResponse:
     for one in methods:
         channel = known[one.channel].descriptor if one.channel in known else None
         # an address that a device gave says nothing to people, but for whose push service it is
-        plain = one.address if not channel or not channel.enrols else delivery.masked(one.channel, one.address)
+        plain = urlsplit(one.address).hostname or one.address if channel and channel.enrols else one.address
         lines.append((one, channel, plain))
     schedules = {row.pk: row for row in oncall.schedules(request.actor)}
     return page(

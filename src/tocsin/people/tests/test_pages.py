@@ -209,14 +209,15 @@ def test_push_is_switched_on_where_one_is_reached(ines: Client, dana: Client, ma
     page = ines.get("/settings/you/").content.decode()
     assert "Push to this browser" in page
     assert f'data-push-key-value="{push_key()}"' in page
-    assert "https://push.example/…" in page, "the rest of the address says nothing to people"
-    assert "Push (Chrome on Android) is in none of your notification rules" in page
-    rule = me.notification_rules.first()
+    assert ">push.example<" in page, "the rest of the address says nothing to people"
+    assert "Pages of high urgency do not go to Push (Chrome on Android)" in page
+    assert "Pages of low urgency" not in page, "without rules they go everywhere"
+    rule = me.notification_rules.filter(urgency="high").first()
     assert rule is not None
     rule.contact_method = method
     rule.save()
     page = ines.get("/settings/you/").content.decode()
-    assert "in none of your notification rules" not in page
+    assert "do not go to" not in page
     assert "Push (Chrome on Android)" in page
     elsewhere = dana.get(f"/people/{me.pk}/").content.decode()
     assert "Push to this browser" not in elsewhere, "this browser is not theirs"
