@@ -8,6 +8,7 @@ import { all, forget, keep, recall } from "./push/store.js";
 
 const LOOKS = { icon: __ICON__, badge: __BADGE__ };
 const PATIENCE = 20000; // milliseconds that an answer may take
+const GOOD_FOR = 24 * 3600 * 1000; // links are no longer
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
@@ -95,7 +96,8 @@ function flush() {
 async function sendAll() {
   let left = 0;
   for (const page of await all("ack:")) {
-    const answer = await post(page.acknowledge);
+    let answer = await post(page.acknowledge);
+    if (!answer && Date.now() - page.at > GOOD_FOR) answer = { ok: false, message: "It could not be sent for a day. Open the incident instead." };
     if (!answer) {
       left += 1;
       continue;

@@ -38,14 +38,14 @@ WHERE p.id = ANY(%s) AND p.answered_at IS NULL AND i.state = 'triggered' AND i.g
 
 def repeats(results: Sequence[Settled], ours: Iterable[int]) -> list[NewDelivery]:
     """Pages to be sent once more later, because they went to devices that ring once and nobody has answered."""
+    waits = {kind: one.descriptor.repeats for kind, one in channels().items() if one.descriptor.repeats}
     kept = set(ours)
-    found = []
-    for item in results:
-        if not isinstance(item.result, Accepted | Delivered) or item.delivery.id not in kept:
-            continue
-        channel = channels().get(item.delivery.channel)
-        if channel and channel.descriptor.repeats and (new := rules.again(item.delivery, channel.descriptor.repeats)):
-            found.append(new)
+    sent = [
+        item.delivery
+        for item in results
+        if item.delivery.channel in waits and isinstance(item.result, Accepted | Delivered) and item.delivery.id in kept
+    ]
+    found = [new for delivery in sent if (new := rules.again(delivery, waits[delivery.channel]))]
     if not found:
         return []
     with connection.cursor() as cursor:

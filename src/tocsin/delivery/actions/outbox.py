@@ -244,7 +244,8 @@ def settle(results: Sequence[Settled]) -> list[int]:
     switch_off_gone(results)  # before, in a transaction of its own: contact methods are locked before deliveries
     with transaction.atomic():
         ours = _write([_row(item) for item in results])
-        enqueue(repeats(results, ours), now=clock.now())
+        if again := repeats(results, ours):
+            enqueue(again, now=clock.now())
     return ours
 
 
