@@ -35,8 +35,12 @@ const badges = icons.badges.map((name) => {
 writeFileSync(join(work, "badges.css"), badges.join("\n"));
 writeFileSync(join(work, "styles.css"), '@import "@fontsource-variable/inter/wght.css";\n@import "./app.css";\n@import "./badges.css";\n');
 
+// pictures of the installed app; they are drawn from favicon.svg, see README.md
+for (const name of readdirSync("icons")) write(name, readFileSync(join("icons", name)));
+const place = (name) => JSON.stringify(`/static/dist/${manifest[name]}`);
+
 const bundled = await build({
-  entryPoints: { app: "js/app.js", "live-worker": "js/live-worker.js", styles: join(work, "styles.css") },
+  entryPoints: { app: "js/app.js", "live-worker": "js/live-worker.js", sw: "js/sw.js", styles: join(work, "styles.css") },
   outdir: out,
   bundle: true,
   minify: true,
@@ -46,6 +50,7 @@ const bundled = await build({
   assetNames: "[name]-[hash]",
   loader: { ".woff2": "file" },
   external: ["/static/*"],
+  define: { __ICON__: place("icon-192.png"), __BADGE__: place("badge-96.png") },
   legalComments: "none",
   metafile: true,
   logLevel: "warning",

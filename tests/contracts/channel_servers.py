@@ -10,6 +10,11 @@ from dataclasses import dataclass, field
 WELL = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n" + b'{"id": "ref1"}'
 ANSWERS = {
     "well": WELL,
+    "created": b"HTTP/1.1 201 Created\r\nLocation: https://push.example/m/1\r\nContent-Length: 0\r\n\r\n",
+    "gone": b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n",
+    "too-large": b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n",
+    "bad-request": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 14\r\n\r\nVapidMismatch\n",
+    "forbidden": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
     "not-found": b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone",
     "unauthorised": b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
     "error": b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
@@ -29,6 +34,8 @@ class Seen:
 
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     port: int = 0
+    # what the body says, for a server that can read it
+    reads: Callable[[dict[str, str], bytes], bytes] = field(default=lambda headers, body: body)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
@@ -52,7 +59,7 @@ async def http_server(behaviour: str) -> AsyncIterator[Seen]:
                     name.lower(): value.strip() for line in head[1:] if line for name, _, value in [line.partition(":")]
                 }
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                seen.requests.append((head[0], headers, body))
+                seen.requests.append((head[0], headers, seen.reads(headers, body)))
                 if behaviour == "silent":
                     await asyncio.sleep(60)
                 elif behaviour == "reset":

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.contracts import push_service
 from tests.contracts.channel_servers import Seen, http_server, smtp_server
 from tocsin.delivery.contract import (
     Accepted,
@@ -143,12 +144,30 @@ async def in_pocket(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any
     yield Method("phone", user_id=1, id=5), {"keep": keep}, seen
 
 
+BROWSER = push_service.Browser()
+OURS = push_service.Keys()
+
+
+@asynccontextmanager
+async def over_push(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any], Seen]]:
+    public = push_service.text(OURS.public)
+
+    async def push_key(asked: str) -> str:
+        return OURS.secret if asked == public else ""
+
+    async with over_http("http://{host}:{port}/wp/abc")(behaviour) as (method, extra, seen):
+        origin = method.address.removesuffix("/wp/abc")
+        seen.reads = lambda headers, body: push_service.receive(headers, body, BROWSER, OURS.public, origin)
+        yield replace(method, secret=BROWSER.secret, config={"key": public}), extra | {"push_key": push_key}, seen
+
+
 MEETINGS: dict[str, Meeting] = {
     "email": over_smtp,
     "webhook": over_http("http://{host}:{port}/hook?x=1"),
     "ntfy": over_http("http://{host}:{port}/topic"),
     "apprise": over_http("gotify://{host}:{port}/token"),
     "pocket": in_pocket,
+    "webpush": over_push,
 }
 ALL = list(channels().items())
 
@@ -252,7 +271,7 @@ def test_badly(kind: str, channel: Channel, behaviour: str, expected: type[Resul
 
 
 @pytest.mark.parametrize("behaviour", ["too-many", "too-many-until", "unavailable"])
-@pytest.mark.parametrize("kind", ["webhook", "ntfy"])
+@pytest.mark.parametrize("kind", ["webhook", "ntfy", "webpush"])
 def test_retry_after_is_heeded(kind: str, behaviour: str) -> None:
     result, _ = send(kind, channels()[kind], behaviour)
     assert isinstance(result, TryLater)
@@ -265,7 +284,7 @@ def test_unusual_bodies(behaviour: str) -> None:
     assert isinstance(result, Accepted)
 
 
-@pytest.mark.parametrize("kind", ["webhook", "ntfy", "apprise"])
+@pytest.mark.parametrize("kind", ["webhook", "ntfy", "apprise", "webpush"])
 @pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]", "192.168.1.1"])
 def test_our_own_network_is_refused(kind: str, host: str) -> None:
     scheme = "gotify" if kind == "apprise" else "http"

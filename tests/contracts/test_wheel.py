@@ -27,7 +27,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_assets_are_inside(names: list[str]) -> None:
     dist = [name.rpartition("/")[2] for name in names if name.startswith("tocsin/web/static/dist/")]
     assert "manifest.json" in dist
-    for kind in (".css", ".js", ".svg", ".woff2"):
+    for kind in (".css", ".js", ".svg", ".woff2", ".png"):
         assert any(name.endswith(kind) for name in dist), kind
 
 

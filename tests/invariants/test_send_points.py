@@ -21,8 +21,10 @@ from django.db import connection
 from pydantic import SecretStr
 
 from tests.contracts.channel_servers import Seen, http_server, smtp_server
+from tests.contracts.push_service import Browser
 from tests.invariants.send_once import KILLED, POINTS
 from tocsin.delivery import actions
+from tocsin.delivery.actions import push_key
 from tocsin.delivery.jobs import deliver_due
 from tocsin.delivery.models import Attempt, Delivery, PocketMessage
 from tocsin.delivery.tests.conftest import World
@@ -32,7 +34,7 @@ from tocsin.platform.models import Clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
-CHANNELS = ("webhook", "ntfy", "email", "apprise", "pocket")
+CHANNELS = ("webhook", "ntfy", "email", "apprise", "pocket", "webpush")
 # at these points the other side has the message although nobody wrote that down
 TWICE = {"during call", "after call", "before commit"}
 
@@ -65,6 +67,7 @@ class Sink:
             "webhook": f"http://{base}/hook",
             "ntfy": f"http://{base}/topic",
             "apprise": f"gotify://{base}/token",
+            "webpush": f"http://{base}/wp",
             "email": "ada@example.org",
         }.get(channel, "ada")
 
@@ -95,7 +98,11 @@ def test_a_sender_killed_at_any_point_loses_nothing(
 ) -> None:
     Clock.objects.get_or_create(id=1, defaults={"shift": timedelta()})  # emptied with all other tables
     user = world.person()
-    [key] = world.enqueue(world.page(world.incident(), user), [world.method(user, channel, sink.address(channel))])
+    secret, config, urgency = "", {}, "high"
+    if channel == "webpush":  # a loud page would ring again meanwhile, as it should
+        secret, config, urgency = Browser().secret, {"key": push_key()}, "low"
+    method = world.method(user, channel, sink.address(channel), secret, **config)
+    [key] = world.enqueue(world.page(world.incident(), user, urgency), [method])
     assert send(point, sink) == KILLED
     time.sleep(0.05)
     arrived = sink.count(channel)

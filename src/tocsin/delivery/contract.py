@@ -45,9 +45,13 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """It will never work as it is: a wrong address, a wrong credential, a refused message."""
+    """It will never work as it is: a wrong address, a wrong credential, a refused message.
+
+    ``gone``: the provider says that the address is no more; the contact method is switched off with this reason.
+    """
 
     reason: str
+    gone: bool = False
 
 
 Result = Delivered | Accepted | TryLater | Rejected
@@ -57,7 +61,11 @@ Result = Delivered | Accepted | TryLater | Rejected
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``verb``: view, acknowledge, resolve, escalate. Following it (GET) changes nothing; the page has a button."""
+    """``verb``: view, acknowledge, resolve, escalate. Following it (GET) changes nothing; the page has a button.
+
+    ``confirm``: the person's word that a contact method reaches them. ``received``: the same, said by the device itself
+    when a test comes to a channel that ``confirms``.
+    """
 
     verb: str
     text: str
@@ -156,6 +164,7 @@ class Context:
     timeout_s     how long one send may take altogether
     keep          keeps a message for the person's pocket phone; returns a reference
     refuses       why a host must not be reached (it is in our own network); empty when it may, or is no host at all
+    push_key      the private half of one of our key pairs for web push, by its public half; empty when there is none
     """
 
     http: Client
@@ -165,6 +174,7 @@ class Context:
     timeout_s: float = 10.0
     keep: Callable[[Message, Method], Awaitable[str]] | None = None
     refuses: Callable[[str], Awaitable[str]] | None = None
+    push_key: Callable[[str], Awaitable[str]] | None = None
 
 
 # --- what a channel says about itself -----------------------------------------------------------------------------
@@ -218,6 +228,10 @@ class Descriptor:
     concurrency   most messages under way at once, of one engine
     timeout_s     how long one send may take altogether
     resolved      whether notices of resolution are sent unless the contact method's ``resolved`` says otherwise
+    confirms      its device answers a test by itself, which proves the contact method
+    repeats       seconds after which a loud page is sent again while nobody has answered, one after the other: for
+                  devices that ring only once
+    enrols        the page on which a device adds itself; there is nothing that a person could fill in
     """
 
     kind: str
@@ -233,6 +247,9 @@ class Descriptor:
     concurrency: int = 16
     timeout_s: float = 10.0
     resolved: bool = True
+    confirms: bool = False
+    repeats: tuple[float, ...] = ()
+    enrols: str = ""
     icon: str = "bell"
 
     def check(self, address: object, secret: object = "", config: Mapping[str, object] | None = None) -> dict[str, str]:

@@ -272,6 +272,7 @@ class Deliverer:
         self._writes = Database("delivery-settle")
         self._pocket = Database("delivery-pocket")
         self._keeping: list[tuple[Message, Method, asyncio.Future[str]]] = []
+        self._push_keys: dict[str, str] = {}
         self._expired_at = 0.0
         self._storm = False  # the last claim got all that it had asked for
         self.context: Context | None = None
@@ -366,6 +367,7 @@ class Deliverer:
             email_from=configured.email_from,
             keep=self._keep,
             refuses=addresses.refuses,
+            push_key=self._push_key,
         )
         self._settler = asyncio.create_task(self._settle_forever())
 
@@ -387,6 +389,15 @@ class Deliverer:
                         if not waiting.done():
                             waiting.set_result(ref)
         return await place
+
+    async def _push_key(self, public: str) -> str:
+        """The private half of a key pair for web push; it never changes, so it is read once."""
+        if public not in self._push_keys:
+            found = await self._claims(actions.private_key, public)
+            if not found:
+                return ""
+            self._push_keys[public] = found
+        return self._push_keys[public]
 
     @functools.cached_property
     def _kept(self) -> asyncio.Lock:

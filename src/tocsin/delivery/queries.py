@@ -211,6 +211,11 @@ def action_url(incident: int | list[int], user_id: int, verb: str, delivery_id: 
     return f"{settings.TOCSIN.public_url}/a/{token}"
 
 
+def confirm_url(method_id: int, at: datetime) -> str:
+    """The address that proves that a message of this moment reached its contact method."""
+    return f"{settings.TOCSIN.public_url}/v/{secrets.sign({'m': method_id, 'at': at.isoformat()}, 'verify')}"
+
+
 def _part(item: Prepared) -> Message:
     """What a bundle needs of one of its deliveries: neither text nor links."""
     delivery, incident = item.delivery, item.incident
@@ -245,8 +250,15 @@ def _single(item: Prepared, expires: datetime) -> Message:
     if delivery.kind in ("code", "check"):
         return _asking(item)
     if delivery.kind == "test" or incident is None:
+        channel = channels().get(delivery.channel)
+        answers = channel is not None and channel.descriptor.confirms and delivery.contact_method_id
         return rules.trial_message(
-            key=delivery.key, at=delivery.at, to=item.to, url=f"{base}/", delivery_id=delivery.id
+            key=delivery.key,
+            at=delivery.at,
+            to=item.to,
+            url=f"{base}/",
+            delivery_id=delivery.id,
+            received=confirm_url(delivery.contact_method_id or 0, delivery.at) if answers else "",
         )
     links = [Link("view", rules.LINK_TEXT["view"], incident.url)]
     page = delivery.kind == "page"
@@ -279,7 +291,7 @@ def _asking(item: Prepared) -> Message:
     """The code that verifies a contact method, or the question whether it still reaches its person."""
     delivery, base = item.delivery, settings.TOCSIN.public_url
     method_id = delivery.contact_method_id or 0
-    confirm = f"{base}/v/{secrets.sign({'m': method_id, 'at': delivery.at.isoformat()}, 'verify')}"
+    confirm = confirm_url(method_id, delivery.at)
     facts: dict[str, Any] = {"key": delivery.key, "at": delivery.at, "to": item.to, "url": f"{base}/settings/you/",
                              "confirm": confirm, "delivery_id": delivery.id}  # fmt: skip
     if delivery.kind == "check":

@@ -166,6 +166,35 @@ def after_unknown(*, number: int, urgency: str) -> Again | Over:
     return Again(0.0)
 
 
+# --- ringing again ------------------------------------------------------------------------------------------------
+
+AGAIN = ":again:"
+
+
+def again(delivery: Claimed, waits: Sequence[float]) -> NewDelivery | None:
+    """The same page once more, for a device that rings once; None when it was repeated often enough.
+
+    It has the page's generation, so that any answer drops it like every page that waits.
+    """
+    key, _, times = delivery.key.partition(AGAIN)
+    done = int(times) if times.isdecimal() else 0
+    if delivery.kind != "page" or delivery.urgency != "high" or delivery.generation is None or done >= len(waits):
+        return None
+    return NewDelivery(
+        kind="page",
+        key=f"{key}{AGAIN}{done + 1}",
+        channel=delivery.channel,
+        address=delivery.address,
+        page_id=delivery.page_id,
+        incident_id=delivery.incident_id,
+        generation=delivery.generation,
+        user_id=delivery.user_id,
+        contact_method_id=delivery.contact_method_id,
+        rank=delivery.rank if delivery.rank >= 10 else delivery.rank + 10,
+        delay_s=waits[done],
+    )
+
+
 # --- bundling -----------------------------------------------------------------------------------------------------
 
 
@@ -273,8 +302,11 @@ def why_of(reason: object) -> str:
     return cut(text, 250).rstrip(".")
 
 
-def trial_message(*, key: str, at: datetime, to: str, url: str, delivery_id: int = 0) -> Message:
-    """A test: it says so, and asks for nothing."""
+def trial_message(*, key: str, at: datetime, to: str, url: str, delivery_id: int = 0, received: str = "") -> Message:
+    """A test: it says so, and asks for nothing. ``received``: where a device that can tells that it came."""
+    links = [Link("view", "Open Tocsin", url)]
+    if received:
+        links.append(Link("received", "It came", received))
     return Message(
         kind="test",
         about="test",
@@ -283,7 +315,7 @@ def trial_message(*, key: str, at: datetime, to: str, url: str, delivery_id: int
         body="This is a test. If you can read it, Tocsin can reach you here. Nothing is wrong.",
         at=at,
         to=to,
-        links=(Link("view", "Open Tocsin", url),),
+        links=tuple(links),
         loud=False,
         delivery_ids=(delivery_id,) if delivery_id else (),
     )
@@ -341,6 +373,22 @@ def check_message(*, key: str, days: int, at: datetime, to: str, url: str, confi
         loud=False,
         delivery_ids=(delivery_id,),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a browser says when it subscribes to web push. ``key``: the public half of our pair that it was given."""
+
+    endpoint: str
+    p256dh: str
+    auth: str
+    key: str
+
+
+def subscription_keys(secret: str) -> tuple[str, str]:
+    """The two keys of a subscription out of a contact method's secret: the browser's public key, and the shared one."""
+    p256dh, _, auth = secret.partition(".")
+    return p256dh, auth
 
 
 WEBHOOK = "webhook"

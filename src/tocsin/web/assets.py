@@ -14,6 +14,11 @@ def url(name: str) -> str:
     return f"{settings.STATIC_URL}dist/{_names().get(name, name)}"
 
 
+def path(name: str) -> Path:
+    """A built file on the disk."""
+    return DIST / _names().get(name, name)
+
+
 def _names() -> dict[str, str]:
     path = DIST / "manifest.json"
     if settings.DEBUG:

@@ -3,9 +3,11 @@
 from tocsin.delivery.actions.notices import notify, notify_resolved, send_test
 from tocsin.delivery.actions.outbox import LEASE_S, claim, drop_of, drop_stale, enqueue, expire, settle
 from tocsin.delivery.actions.pocket import keep, mark_read
+from tocsin.delivery.actions.push import add_browser, private_key, push_key, renew_browser
 
 __all__ = [
     "LEASE_S",
+    "add_browser",
     "claim",
     "drop_of",
     "drop_stale",
@@ -15,6 +17,9 @@ __all__ = [
     "mark_read",
     "notify",
     "notify_resolved",
+    "private_key",
+    "push_key",
+    "renew_browser",
     "send_test",
     "settle",
 ]

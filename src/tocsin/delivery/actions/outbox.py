@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from tocsin.delivery import rules
+from tocsin.delivery.actions.following import repeats, switch_off_gone
 from tocsin.delivery.contract import Accepted, Delivered, Rejected
 from tocsin.delivery.rules import Claimed, NewDelivery, PagesFailed, Release, Settled
-from tocsin.platform import events, prepared
+from tocsin.platform import clock, events, prepared
 
 LEASE_S = 30.0  # longer than any channel may take; after a crash a page waits this long to be sent again
 
@@ -236,11 +237,16 @@ def settle(results: Sequence[Settled]) -> list[int]:
 
     A delivery whose lease ran out meanwhile is left alone (compare-and-set by claim). When one fails, the next contact
     method of the same person is due at once; pages with none left are published as ``PagesFailed`` in this transaction.
+    A loud page over a channel that rings once is put into the outbox again, for later.
     """
     if not results:
         return []
+    switch_off_gone(results)  # before, in a transaction of its own: contact methods are locked before deliveries
     with transaction.atomic():
-        return _write([_row(item) for item in results])
+        ours = _write([_row(item) for item in results])
+        if again := repeats(results, ours):
+            enqueue(again, now=clock.now())
+    return ours
 
 
 def _write(rows: Sequence[Row]) -> list[int]:
@@ -261,8 +267,9 @@ def _after_failure(pages: list[int]) -> None:
         cursor.execute(
             """SELECT id, page_id, next_at, rule_position FROM delivery_delivery
                WHERE page_id = ANY(%s) AND state = 'pending' AND attempts = 0 AND next_at > tocsin_now()
+                 AND strpos(key, %s) = 0
                ORDER BY id FOR UPDATE""",
-            [pages],
+            [pages, rules.AGAIN],  # a repetition is no other way to reach the person
         )
         following: dict[int, tuple[datetime, int, int]] = {}
         for delivery, page, next_at, position in cursor.fetchall():

@@ -1,10 +1,11 @@
-"""Pages of delivery: the pocket phone, the page behind an action link, what was sent, webhooks."""
+"""Pages of delivery: the pocket phone, the page behind an action link, what was sent, web push, webhooks."""
 
 from tocsin.delivery.pages.messages import note_of
 from tocsin.delivery.pages.messages import urlpatterns as messages
+from tocsin.delivery.pages.push import urlpatterns as push
 from tocsin.delivery.pages.verifying import urlpatterns as verifying
 from tocsin.delivery.pages.webhooks import urlpatterns as webhooks
 
-urlpatterns = [*messages, *verifying, *webhooks]
+urlpatterns = [*messages, *push, *verifying, *webhooks]
 
 __all__ = ["note_of", "urlpatterns"]

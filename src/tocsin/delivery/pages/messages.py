@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -40,6 +40,8 @@ VERBS = {
 def act(request: HttpRequest, token: str) -> HttpResponse:
     """What a link out of a message leads to: the incident and one button. Only the button acts. No sign-in needed."""
     posted = request.method == "POST"
+    if posted and request.headers.get("Accept") == "application/json":
+        return _act_for_script(token)
     try:
         if posted:
             outcome = act_on_link(token)
@@ -76,6 +78,15 @@ def act(request: HttpRequest, token: str) -> HttpResponse:
     title = f"{word} {len(shown['incidents'])} incidents" if many else f"{word} INC-{incident.pk}" if incident else word
     shown |= {"icon": icon, "word": word, "effect": effect, "incident": incident, "title": title, "many": many}
     return page(request, "delivery/act.html", shown)
+
+
+def _act_for_script(token: str) -> JsonResponse:
+    """The same for a service worker: the button was on its notification, and the words go there."""
+    try:
+        outcome = act_on_link(token)
+    except TocsinError as error:
+        return JsonResponse({"done": False, "message": error.message}, status=error.status)
+    return JsonResponse({"done": outcome.done, "message": outcome.text})
 
 
 # --- the pocket phone ---------------------------------------------------------------------------------------------

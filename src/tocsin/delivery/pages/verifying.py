@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django import forms
 from django.core.signing import BadSignature
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -73,7 +73,11 @@ def verify(request: Request, method_id: int) -> HttpResponse:
 @csrf_exempt  # the signed token is the permission, and mail programs open pages without cookies
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
-    """What the link in the message leads to; only the button confirms, because mail scanners follow links."""
+    """What the link in the message leads to; only the button confirms, because mail scanners follow links.
+
+    A service worker that asks for JSON hears the same in a sentence.
+    """
+    script = request.headers.get("Accept") == "application/json"
     try:
         value = secrets.unsign(token, "verify", max_age_s=int(verifying.LAPSES_AFTER.total_seconds()))
         assert isinstance(value, dict)  # noqa: S101 - we signed it
@@ -82,12 +86,18 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
             verifying.confirm_by_link(method.pk, made_at=datetime.fromisoformat(value["at"]))
         shown = {"method": method, "done": request.method == "POST"}
     except BadSignature:
-        shown = {"problem": "This link is broken, or older than a week. Have a new one sent."}
-        return page(request, "delivery/confirm.html", {"title": "Link", **shown}, status=422)
+        return _refused(request, "This link is broken, or older than a week. Have a new one sent.", 422, script)
     except TocsinError as error:
-        shown = {"problem": error.message}
-        return page(request, "delivery/confirm.html", {"title": "Link", **shown}, status=error.status)
+        return _refused(request, error.message, error.status, script)
+    if script and shown["done"]:
+        return JsonResponse({"message": "Thank you. This contact method is verified."})
     return page(request, "delivery/confirm.html", {"title": "Does this reach you?", **shown})
+
+
+def _refused(request: HttpRequest, problem: str, status: int, script: bool) -> HttpResponse:
+    if script:
+        return JsonResponse({"message": problem}, status=status)
+    return page(request, "delivery/confirm.html", {"title": "Link", "problem": problem}, status=status)
 
 
 urlpatterns: list[URLPattern] = [

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django import forms
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tocsin.delivery import queries as delivery
+from tocsin.delivery.actions import push_key
 from tocsin.escalation.models import Page
 from tocsin.incidents.queries import readable
 from tocsin.oncall import queries as oncall
@@ -106,7 +108,20 @@ def method_name(method: ContactMethod) -> str:
     """``E-mail d…@example.org``."""
     channel = delivery.channels().get(method.channel)
     label = channel.descriptor.label if channel else method.channel
-    return f"{label} ({method.label or method.address})"
+    given = channel is not None and bool(channel.descriptor.enrols)  # a device's address says nothing to people
+    address = urlsplit(method.address).hostname if given else method.address
+    return f"{label} ({method.label or address})"
+
+
+def unused(person: User, methods: list[ContactMethod]) -> list[tuple[str, str]]:
+    """Urgencies whose rules leave out browsers that push was switched on for, and which; without rules all are used."""
+    found = []
+    for urgency in rules.URGENCIES:
+        named = set(person.notification_rules.filter(urgency=urgency).values_list("contact_method_id", flat=True))
+        left = [method_name(one) for one in methods if named and one.channel == "webpush" and one.pk not in named]
+        if left:
+            found.append((urgency, ", ".join(left)))
+    return found
 
 
 @require_GET
@@ -118,6 +133,12 @@ def person(request: Request, user_id: int = 0) -> HttpResponse:
     moment = now(request)
     methods = queries.contact_methods(request.actor, who.pk)
     known = delivery.channels()
+    lines = []
+    for one in methods:
+        channel = known[one.channel].descriptor if one.channel in known else None
+        # an address that a device gave says nothing to people, but for whose push service it is
+        plain = urlsplit(one.address).hostname or one.address if channel and channel.enrols else one.address
+        lines.append((one, channel, plain))
     schedules = {row.pk: row for row in oncall.schedules(request.actor)}
     return page(
         request,
@@ -128,7 +149,9 @@ def person(request: Request, user_id: int = 0) -> HttpResponse:
             "own": own,
             "role": dict(ROLES).get(who.role, who.role),
             "role_help": ROLE_HELP.get(who.role, ""),
-            "methods": [(one, known[one.channel].descriptor if one.channel in known else None) for one in methods],
+            "methods": lines,
+            "push_key": push_key() if own else "",
+            "unused": unused(who, methods),
             "reaches": reaches(who, methods),
             "quiet": rules.quiet_text(who.quiet_from, who.quiet_to),
             "memberships": who.memberships.select_related("team").order_by("team__name"),

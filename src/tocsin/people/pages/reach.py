@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_http_methods
 
 from tocsin.delivery import queries as delivery
@@ -22,9 +22,22 @@ class MethodForm(forms.Form):
     address = forms.CharField(max_length=1000)
     label = forms.CharField(max_length=60, required=False, help_text="To tell two of a kind apart: work, private.")
 
-    def __init__(self, *args: Any, descriptor: Descriptor, kept_secret: bool = False, **more: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        descriptor: Descriptor,
+        kept_secret: bool = False,
+        kept: ContactMethod | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__(*args, **more)
         self.descriptor = descriptor
+        self.kept = kept if descriptor.enrols else None
+        if self.kept:  # what a device gave is not for hands; its name and its wishes are
+            del self.fields["address"]
+            self.fields["config-resolved"] = form_field(descriptor.all_config[-1])
+            self.order_fields(["label"])
+            return
         self.fields["address"] = form_field(descriptor.address)
         names = ["address"]
         if descriptor.secret:
@@ -46,6 +59,13 @@ class MethodForm(forms.Form):
             for name, value in data.items()
             if name.startswith("config-") and value not in (None, "")
         }
+        if self.kept:
+            return ContactMethodSpec(
+                channel=self.descriptor.kind,
+                address=self.kept.address,
+                label=data["label"],
+                config=self.kept.config | config,
+            )
         return ContactMethodSpec(
             channel=self.descriptor.kind,
             address=data["address"].strip(),
@@ -80,7 +100,7 @@ def _kept(form: MethodForm, do: Any) -> bool:
     """Check by the channel's descriptor, then save; what is wrong goes to the fields."""
     spec = form.spec()
     problems = delivery.check_method(spec.channel, spec.address, spec.secret or "", spec.config)
-    if form.fields.get("secret") and not form.fields["secret"].required:
+    if form.kept or (form.fields.get("secret") and not form.fields["secret"].required):
         problems.pop("secret", None)
     for name, text in problems.items():
         field = name.replace("config.", "config-")
@@ -111,10 +131,16 @@ def add(request: Request, user_id: int) -> HttpResponse:
             {
                 "title": "How else can we reach " + ("you?" if who.pk == request.user.pk else f"{who.name}?"),
                 "person": who,
-                "channels": [channel.descriptor for channel in known.values()],
+                "channels": [
+                    channel.descriptor
+                    for channel in known.values()
+                    if not channel.descriptor.enrols or who.pk == request.user.pk
+                ],
             },
         )
     descriptor = known[name].descriptor
+    if descriptor.enrols:
+        return HttpResponseRedirect(descriptor.enrols)
     initial = {"address": who.email if name == "email" else descriptor.address.default}
     form = MethodForm(request.POST or None, descriptor=descriptor, initial=initial)
     if (
@@ -141,7 +167,9 @@ def change(request: Request, method_id: int) -> HttpResponse:
     home = "/settings/you/" if method.user_id == request.user.pk else f"/people/{method.user_id}/"
     initial = {"address": method.address, "label": method.label}
     initial |= {f"config-{name}": value for name, value in method.config.items()}
-    form = MethodForm(request.POST or None, descriptor=descriptor, kept_secret=bool(method.secret), initial=initial)
+    form = MethodForm(
+        request.POST or None, descriptor=descriptor, kept_secret=bool(method.secret), kept=method, initial=initial
+    )
     if (
         request.method == "POST"
         and form.is_valid()

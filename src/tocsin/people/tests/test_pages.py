@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from tests.browser import world
 
+from tocsin.delivery.actions import push_key
 from tocsin.people.actions.sign_in import create_sign_in_link
 from tocsin.people.models import ApiToken, ContactMethod, Membership, Team, User
 from tocsin.people.queries import authenticate_token
@@ -188,3 +189,53 @@ def test_quiet_hours_are_typed_kept_and_survive_an_edit(ines: Client, made: dict
     who.refresh_from_db()
     assert who.quiet_from is None
     assert ines.post(f"/people/{made['users'][0].pk}/rules/", {"do": "save"}).status_code == 403
+
+
+def browser_of(person: User) -> ContactMethod:
+    """A browser that has switched push on."""
+    return ContactMethod.objects.create(
+        user=person,
+        channel="webpush",
+        label="Chrome on Android",
+        address="https://push.example/wp/a-long-secret",
+        config={"key": "K" * 87},
+        secret="kept",
+    )
+
+
+def test_push_is_switched_on_where_one_is_reached(ines: Client, dana: Client, made: dict[str, Any]) -> None:
+    me = made["users"][1]
+    method = browser_of(me)
+    page = ines.get("/settings/you/").content.decode()
+    assert "Push to this browser" in page
+    assert f'data-push-key-value="{push_key()}"' in page
+    assert ">push.example<" in page, "the rest of the address says nothing to people"
+    assert "Pages of high urgency do not go to Push (Chrome on Android)" in page
+    assert "Pages of low urgency" not in page, "without rules they go everywhere"
+    rule = me.notification_rules.filter(urgency="high").first()
+    assert rule is not None
+    rule.contact_method = method
+    rule.save()
+    page = ines.get("/settings/you/").content.decode()
+    assert "do not go to" not in page
+    assert "Push (Chrome on Android)" in page
+    elsewhere = dana.get(f"/people/{me.pk}/").content.decode()
+    assert "Push to this browser" not in elsewhere, "this browser is not theirs"
+    assert "a-long-secret" not in elsewhere
+
+
+def test_a_browser_adds_itself_and_is_only_named_by_hand(ines: Client, dana: Client, made: dict[str, Any]) -> None:
+    me = made["users"][1]
+    assert 'href="/settings/you/#push"' in ines.get(f"/people/{me.pk}/methods/add/").content.decode()
+    assert "#push" not in dana.get(f"/people/{me.pk}/methods/add/").content.decode(), "nobody adds another's browser"
+    answer = ines.get(f"/people/{me.pk}/methods/add/?channel=webpush")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/settings/you/#push")
+    method = browser_of(me)
+    form = ines.get(f"/people/methods/{method.pk}/edit/").content.decode()
+    assert "a-long-secret" not in form
+    changed = ines.post(f"/people/methods/{method.pk}/edit/", {"label": "My phone", "address": "https://evil.example/"})
+    assert changed.status_code == 303
+    method.refresh_from_db()
+    assert (method.label, method.address) == ("My phone", "https://push.example/wp/a-long-secret")
+    assert (method.config["key"], method.config.get("resolved")) == ("K" * 87, False)
+    assert method.secret == "kept"

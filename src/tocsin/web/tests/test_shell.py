@@ -31,6 +31,8 @@ OPEN = {
     "metrics",
     "live/",
     "calendar/<str:secret>.ics",
+    "manifest.webmanifest",
+    "sw.js",
 }
 
 
