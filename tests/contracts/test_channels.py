@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.channel_servers import Seen, http_server, smtp_server
+from tests.contracts.channel_servers import TWILIO, Seen, http_server, smtp_server
+from tests.contracts.phone_accounts import carrying
 from tocsin.delivery.contract import (
     Accepted,
     Channel,
@@ -143,12 +144,30 @@ async def in_pocket(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any
     yield Method("phone", user_id=1, id=5), {"keep": keep}, seen
 
 
+@asynccontextmanager
+async def through_a_provider(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any], Seen]]:
+    """SMS and calls go through Twilio here; the other kinds are met in test_providers.py."""
+    method = Method("+41791234567", user_id=1, id=5)
+    if behaviour in ("refused", "no-host"):
+        host = f"127.0.0.1:{free_port()}" if behaviour == "refused" else "no-such-host.invalid"
+        async with carrying([("twilio", f"http://{host}")]) as carrier:
+            yield method, {"carry": carrier.carry}, Seen()
+        return
+    async with (
+        http_server(behaviour, TWILIO) as seen,
+        carrying([("twilio", f"http://127.0.0.1:{seen.port}")], seen) as carrier,
+    ):
+        yield method, {"carry": carrier.carry}, seen
+
+
 MEETINGS: dict[str, Meeting] = {
     "email": over_smtp,
     "webhook": over_http("http://{host}:{port}/hook?x=1"),
     "ntfy": over_http("http://{host}:{port}/topic"),
     "apprise": over_http("gotify://{host}:{port}/token"),
     "pocket": in_pocket,
+    "sms": through_a_provider,
+    "voice": through_a_provider,
 }
 ALL = list(channels().items())
 
