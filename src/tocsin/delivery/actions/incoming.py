@@ -83,15 +83,18 @@ def _tell_deliveries(row: Handover, reason: str) -> None:
 
 def _once(
     provider: Provider, ref: str, channel: str, number: str, text: str, do: Callable[[Received], str]
-) -> tuple[str, Received]:
-    """Do something for what has not come before, and keep what was answered; for what has, the same answer again."""
+) -> tuple[str, Received | None]:
+    """Do something for what has not come before, and keep what was answered; for what has, the same answer again.
+
+    The row comes back only when it is new.
+    """
     row, new = Received.objects.get_or_create(
         provider=provider,
         ref=storable(ref)[:330],
         defaults={"channel": channel, "number": number[:40], "text": storable(text)[:200], "at": clock.now()},
     )
     if not new:
-        return row.answer, row
+        return row.answer, None
     try:
         with transaction.atomic():
             said = do(row)
@@ -112,7 +115,7 @@ def take_reply(provider: Provider, reply: Reply, *, inline: bool) -> str:
     number = numbers.normal(reply.sender)
     with transaction.atomic():
         said, row = _once(provider, f"sms:{reply.ref}", "sms", number, reply.text, lambda r: _obey(r, reply.text))
-        if said and not inline:
+        if said and row is not None and not inline:
             _send(row, said)
     return said if inline else ""
 
@@ -178,7 +181,8 @@ def _newest(user: User, verb: str) -> int | None:
 
 def _send(row: Received, text: str) -> None:
     """The answer as a message of its own, to the number that the reply came from."""
-    method = ContactMethod.objects.filter(channel="sms", address=row.number, disabled_at=None).order_by("id").first()
+    methods = ContactMethod.objects.filter(channel="sms", address=row.number, disabled_at=None, user__is_active=True)
+    method = methods.filter(user=row.user).first() or methods.order_by("id").first()
     if method is None:
         return
     now = clock.now()

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -32,6 +33,7 @@ HOME = "https://api.twilio.com"
 # what Twilio says of the number or the text; everything else it refuses is the account's own fault
 BAD_NUMBER = {13223, 13224, 13226, 21211, 21214, 21217, 21219, 21421, 21601, 21604, 21610, 21614, 21617, 21635}
 RING_S = 40
+SERVICE = re.compile(r"MG[0-9a-f]{32}")
 
 
 def signature(token: str, url: str, form: list[tuple[str, str]]) -> str:
@@ -103,7 +105,9 @@ class Twilio(Provider):
         """One message."""
         sender = account.text("sender")
         form = {"To": number, "Body": text, "StatusCallback": context.status_url}
-        form["MessagingServiceSid" if sender.startswith("MG") else "From"] = sender.replace(" ", "")
+        if sender.startswith("+"):
+            sender = sender.replace(" ", "")
+        form["MessagingServiceSid" if SERVICE.fullmatch(sender) else "From"] = sender
         return await self._post("Messages", form, account, context)
 
     async def call(self, script: Script, number: str, account: Account, context: Carrying) -> Result:
