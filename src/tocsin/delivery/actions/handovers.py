@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from tocsin.delivery import numbers
 from tocsin.delivery.actions.outbox import storable
 from tocsin.delivery.contract import Accepted, Errand, Rejected
-from tocsin.delivery.models import Handover, Provider, ProviderHealth
+from tocsin.delivery.models import Handover, Provider, ProviderHealth, Received
 from tocsin.delivery.provider_contract import Result
 from tocsin.delivery.rules import providers as rules
 from tocsin.platform import clock
@@ -84,5 +84,7 @@ def count_refused(provider_id: int) -> None:
 
 
 def forget_handovers() -> int:
-    """Forget what is of no more use; how many."""
-    return Handover.objects.filter(at__lt=clock.now() - KEPT).delete()[0]
+    """Forget what was given to providers, and what people sent back, when it is of no more use; how many."""
+    before = clock.now() - KEPT
+    answers, _ = Received.objects.filter(at__lt=before).delete()
+    return Handover.objects.filter(at__lt=before).delete()[0] + answers

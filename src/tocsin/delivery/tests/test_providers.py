@@ -192,6 +192,16 @@ def test_old_handovers_are_forgotten() -> None:
     assert forget_handovers() == 1
 
 
+def test_figures(client: Client) -> None:
+    row = twilio()
+    for _ in range(3):
+        hand(row, TryLater(None, "HTTP 503"))
+    count_refused(row.pk)
+    told = client.get("/metrics").content.decode()
+    assert 'tocsin_provider_resting{provider="main"} 1.0' in told
+    assert 'tocsin_provider_refusals_total{provider="main"} 1.0' in told
+
+
 # --- pages --------------------------------------------------------------------------------------------------------
 
 
