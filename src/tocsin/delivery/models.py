@@ -217,7 +217,10 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at a delivery; append-only. ``outcome``: delivered, accepted, try_later, rejected, unknown."""
+    """One try at a delivery, or what its provider said later (of the same number); append-only.
+
+    ``outcome``: delivered, accepted, try_later, rejected, unknown.
+    """
 
     id = models.BigAutoField(primary_key=True)
     delivery = models.ForeignKey(

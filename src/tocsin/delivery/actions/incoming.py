@@ -62,7 +62,7 @@ def take_status(provider: Provider, news: StatusUpdate, handover_id: int | None 
         row.state, row.reason, row.ended_at = after, storable(reason)[:500], clock.now()
         row.machine = row.machine or news.machine
         row.save(update_fields=["state", "reason", "ended_at", "machine"])
-        _tell_deliveries(row, f"{provider.name}: {reason}" if reason else f"through {provider.name}")
+        _tell_deliveries(row, f"{provider.name}: {reason or 'it has arrived'}")
     return True
 
 
@@ -74,7 +74,7 @@ def _tell_deliveries(row: Handover, reason: str) -> None:
     for delivery in found:
         state = provider_rules.delivery_after(delivery.state, row.state, newest=delivery.pk not in again)
         if state is not None:
-            news.append((delivery.pk, state, reason if state == "failed" else ""))
+            news.append((delivery.pk, state, reason))
     settle_late(news)
 
 

@@ -286,25 +286,28 @@ def _after_failure(pages: list[int]) -> None:
 
 
 _LATE = """
-WITH v AS (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS v(id, state, reason)),
+WITH v AS (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS v(id, state, said)),
 n AS (SELECT tocsin_now() AS at), old AS (
-  SELECT d.id, d.state, d.attempts FROM delivery_delivery d JOIN v ON v.id = d.id
+  SELECT d.id, d.attempts FROM delivery_delivery d JOIN v ON v.id = d.id
 ), done AS (
-  UPDATE delivery_delivery d SET state = v.state, reason = left(v.reason, 500), ended_at = n.at, next_at = NULL,
-    claim = NULL, claimed_until = NULL
+  UPDATE delivery_delivery d SET state = v.state, ended_at = n.at, next_at = NULL,
+    reason = CASE WHEN v.state = 'failed' THEN left(v.said, 500) ELSE '' END, claim = NULL, claimed_until = NULL
   FROM v, n WHERE d.id = v.id RETURNING d.id, d.page_id, d.state
 ), log AS (
   INSERT INTO delivery_attempt (delivery_id, number, started_at, ended_at, outcome, detail, provider_ref)
   SELECT v.id, old.attempts, n.at, n.at, CASE v.state WHEN 'delivered' THEN 'delivered' ELSE 'rejected' END,
-         left(v.reason, 1000), ''
-  FROM v JOIN old ON old.id = v.id CROSS JOIN n WHERE old.state = 'sending'
+         left(v.said, 1000), ''
+  FROM v JOIN old ON old.id = v.id CROSS JOIN n
 )
 SELECT id, page_id, state FROM done
 """
 
 
 def settle_late(news: Sequence[tuple[int, str, str]]) -> None:
-    """Record what providers said later of deliveries that the caller has locked: id, ``delivered`` or ``failed``, why.
+    """Record what providers said later of deliveries that the caller has locked: id, ``delivered`` or ``failed``,
+    words.
+
+    It stands beside the attempts, which are never changed.
 
     A failure brings the person's next contact method forward, as any other. A delivery that is being sent ends here,
     and whoever sends it finds that it is not theirs any more.

@@ -98,6 +98,8 @@ def test_a_receipt_that_it_arrived(world: World, main: Provider, ada: User) -> N
     delivery.refresh_from_db()
     handover.refresh_from_db()
     assert (delivery.state, delivery.reason, handover.state) == ("delivered", "", "delivered")
+    receipt = Attempt.objects.get(delivery=delivery)
+    assert (receipt.outcome, receipt.detail, receipt.number) == ("delivered", "Main: it has arrived", 1)
 
 
 def test_a_receipt_that_it_did_not_brings_the_next_contact_method_forward(

@@ -35,7 +35,9 @@ def script_of(message: Message) -> Script:
     if message.about != "page" or not message.incidents:
         text = f"{hello}{spoken(message.title)}. {spoken(message.body, 300) if message.kind == 'test' else ''}".strip()
         if message.link("confirm"):  # a code, which is for the person's own ear
-            return Script(_CODE.sub(lambda digits: ", ".join(digits[0]), text), f"{hello}It wanted to reach you in person.")
+            return Script(
+                _CODE.sub(lambda digits: ", ".join(digits[0]), text), f"{hello}It wanted to reach you in person."
+            )
         return Script(text, text)
     if message.incident is not None:
         what = about(message.incident)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tocsin.delivery.channels.sms import words
 from tocsin.delivery.contract import IncidentFacts, Link, Message
-from tocsin.delivery.rules import bundle, redacted, title_of_page, trial_message
+from tocsin.delivery.rules import bundle, code_message, redacted, title_of_page, trial_message
 
 AT = datetime(2026, 11, 23, 8, tzinfo=UTC)
 URL = "https://tocsin.example/incidents/123/"
@@ -76,6 +76,14 @@ def test_nothing_to_answer_when_there_is_nothing_to_do() -> None:
     test = words.text_of(trial_message(key="t", at=AT, to="Ada", url="https://tocsin.example/"))
     assert "Test from Tocsin. This is a test." in test
     assert "Reply" not in test
+
+
+def test_a_code_with_the_link_that_says_the_same() -> None:
+    made = code_message(
+        key="c", code="123456", minutes=15, at=AT, to="Ada", url="https://t.example/", confirm="https://t.example/v/X",
+        delivery_id=1,
+    )  # fmt: skip
+    assert words.text_of(made) == "123456 is your Tocsin code\nhttps://t.example/v/X"
 
 
 @given(st.text(min_size=1, max_size=400), st.booleans(), st.integers(0, 300))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tocsin.delivery.channels.sms.tests.test_words import AT, FACTS, page
 from tocsin.delivery.channels.voice.words import script_of, spoken
-from tocsin.delivery.rules import bundle, redacted, title_of_page, trial_message
+from tocsin.delivery.rules import bundle, code_message, redacted, title_of_page, trial_message
 
 
 def test_a_page() -> None:
@@ -36,6 +36,16 @@ def test_a_test_asks_for_nothing() -> None:
     script = script_of(trial_message(key="t", at=AT, to="Ada", url="https://t.example/"))
     assert script.verbs == ()
     assert "This is a test." in script.text
+
+
+def test_a_code_is_for_the_person_only() -> None:
+    made = code_message(
+        key="c", code="123456", minutes=15, at=AT, to="Ada", url="https://t.example/", confirm="https://t.example/v/X",
+        delivery_id=1,
+    )  # fmt: skip
+    script = script_of(made)
+    assert "1, 2, 3, 4, 5, 6 is your Tocsin code" in script.text
+    assert "1" not in script.machine
 
 
 @given(st.text(max_size=500))
