@@ -26,7 +26,9 @@ class ProviderForm(forms.Form):
     """Name, order and countries, and what the kind asks for (``config-``)."""
 
     name = forms.CharField(max_length=120, help_text="As attempts name it.")
-    position = forms.IntegerField(min_value=0, max_value=1000, initial=0, help_text="The lowest is asked first.")
+    position = forms.IntegerField(
+        min_value=0, max_value=1000, initial=0, label="Order", help_text="The lowest is asked first."
+    )
     countries = forms.CharField(
         max_length=500,
         required=False,

@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.delivery.channels.sms.tests.test_words import AT, FACTS, page
 from tocsin.delivery.channels.voice.words import script_of, spoken
 from tocsin.delivery.rules import bundle, code_message, redacted, title_of_page, trial_message
+from tocsin.delivery.tests.test_sms_words import AT, FACTS, page
 
 
 def test_a_page() -> None:
