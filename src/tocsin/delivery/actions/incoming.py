@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from tocsin.delivery import numbers
 from tocsin.delivery.actions.links import answer, confidential, standing
+from tocsin.delivery.actions.notices import notify
 from tocsin.delivery.actions.outbox import enqueue, settle_late, storable
 from tocsin.delivery.contract import Script
 from tocsin.delivery.models import Delivery, Handover, Notice, Provider, Received
@@ -30,12 +31,13 @@ BYE = "Goodbye."
 
 def handover_of(provider: Provider, ref: str, handover_id: int | None) -> Handover | None:
     """What a request is about, locked: by the provider's name for it, or by ours while that is not known yet."""
+    ref = storable(ref)[:300]
     rows = Handover.objects.select_for_update().filter(provider=provider)
     found = rows.filter(ref=ref).exclude(ref="").order_by("-id").first()
     if found is None and handover_id is not None:
         found = rows.filter(pk=handover_id, ref="").first()
         if found is not None and ref:
-            found.ref = storable(ref)[:300]
+            found.ref = ref
             found.save(update_fields=["ref"])
     return found
 
@@ -91,7 +93,7 @@ def _once(
     row, new = Received.objects.get_or_create(
         provider=provider,
         ref=storable(ref)[:330],
-        defaults={"channel": channel, "number": number[:40], "text": storable(text)[:200], "at": clock.now()},
+        defaults={"channel": channel, "number": number, "text": storable(text)[:200], "at": clock.now()},
     )
     if not new:
         return row.answer, None
@@ -112,7 +114,7 @@ def take_reply(provider: Provider, reply: Reply, *, inline: bool) -> str:
 
     ``inline``: the caller answers; otherwise the answer goes out as a message of its own.
     """
-    number = numbers.normal(reply.sender)
+    number = numbers.normal(storable(reply.sender)[:40])
     with transaction.atomic():
         said, row = _once(provider, f"sms:{reply.ref}", "sms", number, reply.text, lambda r: _obey(r, reply.text))
         if said and row is not None and not inline:
@@ -132,10 +134,16 @@ def _obey(row: Received, text: str) -> str:
     command = rules.read(text)
     texts = [method for method in methods if method.channel == "sms"]
     if command.verb == "stop":
-        people.disable_contact_methods(
-            [method.pk for method in texts if not method.disabled_at], rules.STOPPED, actor=SYSTEM
+        ended = [method for method in texts if not method.disabled_at]
+        people.disable_contact_methods([method.pk for method in ended], rules.STOPPED, actor=SYSTEM)
+        notify(
+            [method.user_id for method in ended],
+            key=f"stopped:{row.pk}",
+            title="SMS do not reach you any more: STOP was answered",
+            body="Answer START from that phone to have them again. If it was not you, tell an administrator.",
+            path="/settings/you/",
         )
-        return ""  # carriers ask for silence after STOP
+        return ""  # carriers ask for silence after STOP, there
     if command.verb == "start":
         stopped = [method.pk for method in texts if method.disabled_at and method.disabled_reason == rules.STOPPED]
         people.enable_contact_methods(stopped, actor=SYSTEM)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 import structlog
 from django.conf import settings
 from django.core.signing import BadSignature
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
@@ -23,6 +24,7 @@ from tocsin.platform import clock, secrets
 log = structlog.get_logger("tocsin.delivery")
 
 MOST = 64 * 1024  # an SMS with everything around it has less than two
+TRIES = 3
 WHATS = ("status", "message", "voice")
 PLAIN = "text/plain; charset=utf-8"
 
@@ -79,7 +81,16 @@ def receive(request: HttpRequest, slug: str, what: str) -> HttpResponse:
         log.warning("delivery.unread", provider=row.slug, what=what, error=str(error)[:200])
         return plain("This was not understood.", 400)
     handover = _handover(request.GET.get("h", ""))
-    answers = [_take(row, kind, account, event, handover, request) for event in events]
+    answers = []
+    for event in events:
+        for left in reversed(range(TRIES)):
+            try:
+                answers.append(_take(row, kind, account, event, handover, request))
+                break
+            except OperationalError as error:  # somebody held what we needed; not every provider tells twice
+                log.warning("delivery.incoming_waiting", provider=row.slug, what=what, error=str(error)[:200])
+                if not left:
+                    return plain("Please tell this again in a moment.", 503)
     return next((answer for answer in answers if answer is not None), HttpResponse(status=204))
 
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import OperationalError
 from django.test import Client
 
 from tocsin.delivery.actions.providers import save_provider
@@ -84,6 +85,41 @@ def test_the_address_of_a_handover_cannot_be_made_up(world: World, main: Provide
     assert answer.status_code == 404
     delivery.refresh_from_db()
     assert delivery.state == "accepted"
+
+
+NONSENSE = ["\x00", "\x00\x00ACK", "+41\x0079", "\ud7ff", "9" * 400, "-1", "'; --", "\N{FIRE}" * 200, " "]
+
+
+@pytest.mark.parametrize("what", ["status", "message", "voice"])
+def test_signed_nonsense_is_no_fault_of_ours(world: World, main: Provider, ada: User, what: str) -> None:
+    _, handover, _ = handed(world, ada, world.incident(), main, channel="voice" if what == "voice" else "sms", ref="")
+    for text in NONSENSE:
+        for names in (("MessageSid", "MessageStatus"), ("CallSid", "CallStatus"), ("MessageSid", "From", "Body")):
+            form = dict.fromkeys(("CallSid", "MessageSid", "From", "Body", "Digits", "AnsweredBy"), "x")
+            answer = tell(
+                main, what, form | dict.fromkeys(names, text), handover=handover, more=f"&n={text[:3].strip()}"
+            )
+            assert answer.status_code < 500
+    tell(main, what, {"MessageSid": "\x00", "MessageStatus": "delivered", "ErrorCode": "\x00"}, handover=handover)
+
+
+def test_who_holds_what_is_needed_is_waited_for(
+    world: World, main: Provider, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, handover, _ = handed(world, ada, world.incident(), main)
+    form = {"MessageSid": "SM1", "MessageStatus": "delivered"}
+    faults = [1, 2]
+
+    def locked(*args: object) -> bool:
+        if faults:
+            faults.pop()
+            raise OperationalError("deadlock detected")
+        return True
+
+    monkeypatch.setattr("tocsin.delivery.actions.incoming.take_status", locked)
+    assert tell(main, "status", form, handover=handover).status_code == 204
+    faults += [1, 2, 3]
+    assert tell(main, "status", form, handover=handover).status_code == 503
 
 
 # --- receipts -----------------------------------------------------------------------------------------------------
@@ -226,11 +262,12 @@ def test_who_has_left_or_only_observes_may_not(world: World, main: Provider, ada
 
 
 def test_stop_and_start(world: World, main: Provider, ada: User) -> None:
-    method = ContactMethod.objects.get(user=ada, channel="sms")
+    method, pocket = ContactMethod.objects.get(user=ada, channel="sms"), world.method(ada)
     assert reply(main, "Stop.", "R1") == ""
     method.refresh_from_db()
     assert method.disabled_at is not None
     assert method.disabled_reason == replies.STOPPED
+    assert Delivery.objects.get(kind="notice").contact_method == pocket, "told by another way"
     assert "by SMS again" in reply(main, "START", "R2")
     assert ContactMethod.objects.filter(pk=method.pk, disabled_at=None, disabled_reason="", verified_at=None).exists()
     assert reply(main, "START", "R3") == ""
