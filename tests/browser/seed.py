@@ -27,6 +27,7 @@ def main(much: bool) -> None:
         incidents = world.trouble(made)
         user = made["users"][0]
         world.away(made)
+        world.providers()
         facts["incident"] = incidents[0].pk
         page = Page.objects.filter(incident=incidents[0], user=user).order_by("id").first()
         facts["page"] = page.pk if page else 0

@@ -8,8 +8,10 @@ from django.db import connection
 
 from tocsin.catalogue.models import Dependency, Service
 from tocsin.delivery import queries as delivery
-from tocsin.delivery.models import Attempt, Delivery, PocketMessage
+from tocsin.delivery.actions.providers import save_provider
+from tocsin.delivery.models import Attempt, Delivery, PocketMessage, ProviderHealth
 from tocsin.delivery.rules import LINK_TEXT, LINK_VERBS
+from tocsin.delivery.rules.providers import ProviderSpec
 from tocsin.escalation.models import Page, Policy, PolicyStep, Run
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.models import Incident
@@ -275,3 +277,20 @@ def phone(user: User, incidents_: list[Incident]) -> list[PocketMessage]:
             )
         )  # fmt: skip
     return made
+
+
+def providers() -> None:
+    """Accounts for SMS and calls: one that works, one that rests after failures, one that is switched off."""
+    config = {"account_sid": "AC0123456789abcdef", "sender": "+41 79 807 12 34", "caller": "+41798071234"}
+    for position, name in enumerate(("Main line", "Second line with quite a long name", "Old contract")):
+        spec = ProviderSpec(
+            name, "twilio", config=config, secret="a-token", position=position, enabled=position < 2,
+            countries=["+41", "+49", "+43"] if position else [],
+        )  # fmt: skip
+        row = save_provider(spec, actor=SYSTEM)
+        if position == 1:
+            now = clock.now()
+            ProviderHealth.objects.create(
+                provider=row, failures=5, open_until=now + timedelta(minutes=2), refused=3, refused_at=now,
+                reason="HTTP 503 Service Unavailable: upstream connect error or disconnect/reset before headers",
+            )  # fmt: skip

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -28,6 +28,35 @@ ANSWERS = {
 }
 
 
+def answer(status: str, body: str, headers: str = "") -> bytes:
+    """A whole answer with a body of JSON."""
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {len(body.encode())}\r\n\r\n"
+    )
+    return (head + body).encode()
+
+
+# what the providers of SMS and calls say; the rest is as everywhere
+TWILIO = ANSWERS | {
+    "well": answer("201 Created", '{"sid": "SM1", "status": "queued"}'),
+    "bad-number": answer("400 Bad Request", '{"code": 21211, "message": "not a valid phone number", "status": 400}'),
+    "stopped": answer("400 Bad Request", '{"code": 21610, "message": "unsubscribed recipient", "status": 400}'),
+    "no-sender": answer("400 Bad Request", '{"code": 21606, "message": "From is not yours", "status": 400}'),
+    "limited": answer("429 Too Many Requests", '{"code": 20429, "message": "slow down"}', "Retry-After: 7\r\n"),
+    "not-theirs": answer("200 OK", "[]"),
+    "html": b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>no</html>",
+}
+TELNYX = ANSWERS | {
+    "well": answer("200 OK", '{"data": {"id": "SM1", "sid": "SM1", "status": "queued"}}'),
+    "bad-number": answer("400 Bad Request", '{"errors": [{"code": "40310", "title": "Invalid \'to\' address"}]}'),
+    "stopped": answer("400 Bad Request", '{"errors": [{"code": "40300", "title": "Blocked due to STOP message"}]}'),
+    "no-sender": answer("400 Bad Request", '{"errors": [{"code": "40305", "title": "Invalid \'from\' address"}]}'),
+    "limited": answer("429 Too Many Requests", '{"errors": [{"code": "10011"}]}', "Retry-After: 7\r\n"),
+    "not-theirs": answer("200 OK", "[]"),
+    "html": b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>no</html>",
+}
+
+
 @dataclass
 class Seen:
     """What a server was sent."""
@@ -45,8 +74,8 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def http_server(behaviour: str) -> AsyncIterator[Seen]:
-    """An HTTP server that behaves as named: a key of ANSWERS, or silent, drip, reset, cut, endless, chunked."""
+async def http_server(behaviour: str, answers: Mapping[str, bytes] = ANSWERS) -> AsyncIterator[Seen]:
+    """An HTTP server that behaves as named: a key of ``answers``, or silent, drip, reset, cut, endless, chunked."""
     seen = Seen()
     writers: list[asyncio.StreamWriter] = []
 
@@ -88,7 +117,7 @@ async def http_server(behaviour: str) -> AsyncIterator[Seen]:
                         await asyncio.sleep(0.01)
                     writer.write(b"0\r\nTrailer: yes\r\n\r\n")
                 else:
-                    writer.write(ANSWERS[behaviour])
+                    writer.write(answers[behaviour])
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return

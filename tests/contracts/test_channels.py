@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from tests.contracts import push_service
-from tests.contracts.channel_servers import Seen, http_server, smtp_server
+from tests.contracts.channel_servers import TWILIO, Seen, http_server, smtp_server
+from tests.contracts.phone_accounts import carrying
 from tocsin.delivery.contract import (
     Accepted,
     Channel,
@@ -161,6 +162,22 @@ async def over_push(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any
         yield replace(method, secret=BROWSER.secret, config={"key": public}), extra | {"push_key": push_key}, seen
 
 
+@asynccontextmanager
+async def through_a_provider(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any], Seen]]:
+    """SMS and calls go through Twilio here; the other kinds are met in test_providers.py."""
+    method = Method("+41791234567", user_id=1, id=5)
+    if behaviour in ("refused", "no-host"):
+        host = f"127.0.0.1:{free_port()}" if behaviour == "refused" else "no-such-host.invalid"
+        async with carrying([("twilio", f"http://{host}")]) as carrier:
+            yield method, {"carry": carrier.carry}, Seen()
+        return
+    async with (
+        http_server(behaviour, TWILIO) as seen,
+        carrying([("twilio", f"http://127.0.0.1:{seen.port}")], seen) as carrier,
+    ):
+        yield method, {"carry": carrier.carry}, seen
+
+
 MEETINGS: dict[str, Meeting] = {
     "email": over_smtp,
     "webhook": over_http("http://{host}:{port}/hook?x=1"),
@@ -168,6 +185,8 @@ MEETINGS: dict[str, Meeting] = {
     "apprise": over_http("gotify://{host}:{port}/token"),
     "pocket": in_pocket,
     "webpush": over_push,
+    "sms": through_a_provider,
+    "voice": through_a_provider,
 }
 ALL = list(channels().items())
 

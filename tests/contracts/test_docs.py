@@ -29,7 +29,7 @@ def test_every_verb_is_documented_and_has_a_help_text() -> None:
     assert [name for name, command in commands if f"## `{name}`\n" not in page or not command.help] == []
 
 
-@pytest.mark.parametrize("group", ["tocsin.sources", "tocsin.channels"])
+@pytest.mark.parametrize("group", ["tocsin.sources", "tocsin.channels", "tocsin.providers"])
 def test_every_plug_in_has_a_guide(group: str) -> None:
     found = [point for point in entry_points(group=group) if point.value.startswith("tocsin.")]
     assert found

@@ -15,6 +15,7 @@ from tocsin.api.parsing import StrictParser
 from tocsin.api.why import router as why
 from tocsin.catalogue.api import router as catalogue
 from tocsin.delivery.api import router as delivery
+from tocsin.delivery.api_providers import router as providers
 from tocsin.delivery.api_webhooks import router as webhooks
 from tocsin.escalation.api import router as escalation
 from tocsin.escalation.api_hands import router as hands
@@ -57,6 +58,7 @@ for router in (
     sweeps,
     delivery,
     webhooks,
+    providers,
     incidents,
     oncall,
     exchange,

@@ -1,4 +1,4 @@
-"""``tocsin webhook``."""
+"""``tocsin webhook`` and ``tocsin provider``."""
 
 from typing import Annotated, Any
 
@@ -13,12 +13,20 @@ from tocsin.cli.told import part
 WEBHOOK = Kind("webhook", "/webhooks", ("slug", "name", "url", "team", "enabled"))
 
 webhook = Noun("webhook", "Addresses outside that policies call.")
-nouns = [webhook]
+PROVIDER = Kind("provider", "/providers", ("slug", "name", "kind", "position", "countries", "enabled", "state"))
+
+provider = Noun("provider", "Accounts that SMS and calls go through.")
+nouns = [webhook, provider]
 
 add_list(webhook, WEBHOOK)
 add_show(webhook, WEBHOOK)
 add_save(webhook, WEBHOOK)
 add_delete(webhook, WEBHOOK)
+
+add_list(provider, PROVIDER)
+add_show(provider, PROVIDER)
+add_save(provider, PROVIDER)
+add_delete(provider, PROVIDER)
 
 
 @webhook.verb("create")
@@ -44,4 +52,35 @@ def test_webhook(name: Ref) -> None:
     """Send a test to a webhook."""
     with api() as server:
         sent = server.post(f"/webhooks/{part(name)}/test", {})
+        output.emit(sent, lambda value: output.say(f"The test is on its way as message {value['id']}."))
+
+
+@provider.verb("create")
+def create_provider(
+    kind: Annotated[str, typer.Argument(help="Its kind: twilio, telnyx ...")],
+    name: Annotated[str, typer.Option(help="Name as attempts show it.")],
+    config: Annotated[
+        list[str] | None, typer.Option("--set", help="A field of its kind, as name=value; several times.")
+    ] = None,
+    slug: Annotated[
+        str, typer.Option(help="Short name in files, commands and addresses; made from the name when not given.")
+    ] = "",
+    country: Annotated[list[str] | None, typer.Option(help="A dialling prefix it serves; several times.")] = None,
+    position: Annotated[int, typer.Option(help="The lowest is asked first.")] = 0,
+    secret: Annotated[str, typer.Option(help="Token or key.", envvar="TOCSIN_PROVIDER_SECRET")] = "",
+) -> None:
+    """Add a provider."""
+    spec: dict[str, Any] = {"name": name, "kind": kind, "slug": slug, "position": position, "countries": country or []}
+    spec["config"] = {one.partition("=")[0]: one.partition("=")[2] for one in config or []}
+    if secret:
+        spec["secret"] = secret
+    with api() as server:
+        output.emit(server.post("/providers", spec), lambda value: output.say(f"Added provider {value['slug']}."))
+
+
+@provider.verb("test")
+def test_provider(name: Ref) -> None:
+    """Send an SMS through a provider to yourself."""
+    with api() as server:
+        sent = server.post(f"/providers/{part(name)}/test", {})
         output.emit(sent, lambda value: output.say(f"The test is on its way as message {value['id']}."))

@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+from tocsin.delivery import numbers
 from tocsin.platform.outbound import Answer, Client, OutboundError
 
 # --- what comes out of sending ------------------------------------------------------------------------------------
@@ -23,16 +24,19 @@ from tocsin.platform.outbound import Answer, Client, OutboundError
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The provider says that the person's device has it. ``ref``: the provider's name for the message."""
+    """The provider says that the person's device has it. ``ref``: the provider's name for the message; ``detail``: what
+    people should know of how it went."""
 
     ref: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider has taken it over. ``ref``: the provider's name for the message."""
+    """The provider has taken it over. ``ref`` and ``detail``: see Delivered."""
 
     ref: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,32 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Script:
+    """What a call says. ``text``: to a person, read again on demand; ``machine``: to an answering machine; ``verbs``:
+    what the person may do with a key, of acknowledge, resolve and escalate; none for a test or a notice."""
+
+    text: str
+    machine: str
+    verbs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Something to be carried to a phone number: ``text`` as an SMS, or ``script`` as a call. ``message`` is what it
+    was made of."""
+
+    number: str
+    message: "Message"
+    text: str = ""
+    script: Script | None = None
+
+    @property
+    def channel(self) -> str:
+        """Which of the two it is: sms or voice."""
+        return "voice" if self.script else "sms"
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """Where a message goes: a contact method, its secret in the clear."""
 
@@ -165,6 +195,7 @@ class Context:
     keep          keeps a message for the person's pocket phone; returns a reference
     refuses       why a host must not be reached (it is in our own network); empty when it may, or is no host at all
     push_key      the private half of one of our key pairs for web push, by its public half; empty when there is none
+    carry         has a provider send an SMS or make a call; chooses the provider, and another when one fails
     """
 
     http: Client
@@ -175,6 +206,7 @@ class Context:
     keep: Callable[[Message, Method], Awaitable[str]] | None = None
     refuses: Callable[[str], Awaitable[str]] | None = None
     push_key: Callable[[str], Awaitable[str]] | None = None
+    carry: "Callable[[Errand], Awaitable[Result]] | None" = None
 
 
 # --- what a channel says about itself -----------------------------------------------------------------------------
@@ -182,7 +214,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One thing to fill in. ``kind``: text, email, url, secret, bool, choice; a form is rendered from it."""
+    """One thing to fill in. ``kind``: text, email, url, phone, secret, bool, choice; a form is rendered from it."""
 
     name: str
     label: str
@@ -213,9 +245,15 @@ class Field:
             return "must be an e-mail address"
         if self.kind == "url" and not re.fullmatch(r"https?://[^/\s]+\S*", value):
             return "must be an address that begins with http:// or https://"
+        if self.kind == "phone" and (wrong := numbers.problem(value)):
+            return f"must be {wrong}"
         if self.pattern and not re.fullmatch(self.pattern, value):
             return self.hint or f"must look like {self.pattern}"
         return ""
+
+    def clean(self, value: str) -> str:
+        """The value as it is kept: one way to write each phone number, no blanks around anything."""
+        return numbers.normal(value) if self.kind == "phone" else value.strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import functools
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import structlog
@@ -19,7 +19,8 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection
 
-from tocsin.delivery import actions, queries, rules
+from tocsin.delivery import actions, provider_queries, queries, rules
+from tocsin.delivery.carrier import Carrier, Stored
 from tocsin.delivery.contract import (
     Accepted,
     Channel,
@@ -271,6 +272,7 @@ class Deliverer:
         self._claims = Database("delivery-claim")
         self._writes = Database("delivery-settle")
         self._pocket = Database("delivery-pocket")
+        self._carry = Database("delivery-carry", 2)
         self._keeping: list[tuple[Message, Method, asyncio.Future[str]]] = []
         self._push_keys: dict[str, str] = {}
         self._expired_at = 0.0
@@ -369,6 +371,8 @@ class Deliverer:
             refuses=addresses.refuses,
             push_key=self._push_key,
         )
+        carrier = Carrier(self.context.http, self.context.public_url, Stored(self._carry), provider_queries.kinds())
+        self.context = replace(self.context, carry=carrier.carry)
         self._settler = asyncio.create_task(self._settle_forever())
 
     async def _keep(self, message: Message, method: Method) -> str:
@@ -549,7 +553,7 @@ class Deliverer:
             await lane.channel.close()
         if self._owned and self.context is not None:
             await self.context.http.aclose()
-        for pool in (self._claims, self._writes, self._pocket):
+        for pool in (self._claims, self._writes, self._pocket, self._carry):
             await asyncio.to_thread(pool.close)
 
 

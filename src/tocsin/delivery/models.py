@@ -1,4 +1,4 @@
-"""Tables of delivery: the outbox, the attempts, the demo phone's messages."""
+"""Tables of delivery: the outbox, the attempts, the demo phone's messages, webhooks, providers and what they took."""
 
 from django.db import models
 from django.db.models import Q
@@ -46,6 +46,102 @@ class Webhook(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Provider(models.Model):
+    """An account at a company, or a device, that SMS and calls go through; see ``provider_contract``.
+
+    ``secret`` is encrypted. ``position``: lower is asked first. ``countries``: dialling prefixes; empty: all.
+    """
+
+    name = models.CharField(max_length=120, unique=True)
+    slug = models.SlugField(max_length=120, unique=True)
+    kind = models.CharField(max_length=40)
+    config = models.JSONField(default=dict, blank=True)
+    secret = models.TextField(blank=True, help_text="encrypted, see platform.secrets")
+    countries = models.JSONField(default=list, blank=True)
+    position = models.SmallIntegerField(default=0)
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        db_table = "delivery_provider"
+        ordering = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProviderHealth(models.Model):
+    """How a provider behaves: its circuit (``rules.providers.Circuit``), and requests in its name that were refused.
+
+    Apart from the provider, because every failure writes here, and nobody must wait for who edits the provider.
+    """
+
+    provider = models.OneToOneField(Provider, primary_key=True, on_delete=models.CASCADE, related_name="health")
+    failures = models.IntegerField(default=0)
+    open_until = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=300, blank=True)
+    refused = models.BigIntegerField(default=0)
+    refused_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "delivery_provider_health"
+
+
+class Handover(models.Model):
+    """Something given to one provider: an SMS or a call, for one or more deliveries.
+
+    ``begun``: asked, no answer yet; ``accepted``; ``delivered``; ``failed``: accepted, and it did not arrive;
+    ``refused``: the provider's own fault; ``rejected``: the number's. Success rates and limits per number are counted
+    here, so that they need no join. ``script``: what a call says; ``machine``: an answering machine took it.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="handovers", db_index=False)
+    channel = models.CharField(max_length=10)
+    number = models.CharField(max_length=40)
+    country = models.CharField(max_length=8)
+    deliveries = models.JSONField(default=list)
+    ref = models.CharField(max_length=300, blank=True)
+    state = models.CharField(max_length=10, default="begun")
+    reason = models.CharField(max_length=500, blank=True)
+    script = models.JSONField(null=True)
+    machine = models.BooleanField(default=False)
+    at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "delivery_handover"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["begun", "accepted", "delivered", "failed", "refused", "rejected"]),
+                name="handover_state_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["at"], name="handover_at"),
+            models.Index(fields=["number", "-at"], name="handover_number"),
+            models.Index(fields=["provider", "ref"], name="handover_ref", condition=~Q(ref="")),
+        ]
+
+
+class Received(models.Model):
+    """What a person sent back, an SMS or a key in a call, and what they were told; each is acted on once."""
+
+    id = models.BigAutoField(primary_key=True)
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="received", db_index=False)
+    ref = models.CharField(max_length=330)
+    channel = models.CharField(max_length=10)
+    number = models.CharField(max_length=40)
+    user = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="+")
+    text = models.CharField(max_length=200, blank=True, help_text="its beginning")
+    answer = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "delivery_received"
+        constraints = [models.UniqueConstraint(fields=["provider", "ref"], name="received_once")]
+        indexes = [models.Index(fields=["number", "-at"], name="received_number")]
 
 
 class Delivery(models.Model):
@@ -121,7 +217,10 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at a delivery; append-only. ``outcome``: delivered, accepted, try_later, rejected, unknown."""
+    """One try at a delivery, or what its provider said later (of the same number); append-only.
+
+    ``outcome``: delivered, accepted, try_later, rejected, unknown.
+    """
 
     id = models.BigAutoField(primary_key=True)
     delivery = models.ForeignKey(

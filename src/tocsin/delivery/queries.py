@@ -455,6 +455,8 @@ def masked(channel: str, address: str) -> str:
     if channel == "email" and "@" in address:
         name, _, domain = address.partition("@")
         return f"{name[:1]}…@{domain}"
+    if channel in ("sms", "voice") and len(address) > 8:
+        return f"{address[:3]}…{address[-2:]}"
     if "://" in address:
         scheme, _, rest = address.partition("://")
         host = rest.split("/")[0].rpartition("@")[2]

@@ -21,6 +21,7 @@ from django.db import connection, connections
 
 from tocsin.delivery import objective
 from tocsin.delivery.actions import verifying
+from tocsin.delivery.actions.handovers import forget_handovers
 from tocsin.delivery.jobs import Deliverer
 from tocsin.escalation.actions import proofs, runs
 from tocsin.intake import jobs as intake
@@ -211,6 +212,7 @@ class Engine:
         )
         if housekeeping.tidy():
             intake.prune()
+            forget_handovers()
         return 0
 
     def _prove(self) -> int:

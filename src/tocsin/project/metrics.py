@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from tocsin import __version__
 from tocsin.delivery import objective
-from tocsin.delivery.models import Attempt, Delivery
+from tocsin.delivery.models import Attempt, Delivery, ProviderHealth
 from tocsin.escalation.models import Page, Run
 from tocsin.incidents.models import OPEN_STATES, PRIORITIES, Incident
 from tocsin.intake.models import Inbox, RefusalCount
@@ -90,6 +90,8 @@ def _totals() -> Iterator[Metric]:
     yield counter("refusals", "Requests of senders that were refused.", "reason", refused)
     tried = dict(Attempt.objects.values_list("outcome").annotate(n=Count("id")).order_by())
     yield counter("attempts", "Tries to deliver a message.", "outcome", ((o, tried.get(o, 0)) for o in OUTCOMES))
+    told = ProviderHealth.objects.values_list("provider__slug", "refused")
+    yield counter("provider_refusals", "Requests in a provider's name that had no good signature.", "provider", told)
     gaps = Q(user=None, reason__kind="gap")  # a webhook is nobody either, and no gap
     pages = Page.objects.aggregate(
         all=Count("id"), nobody=Count("id", filter=gaps), webhook=Count("id", filter=Q(reason__kind="webhook"))
@@ -126,7 +128,14 @@ def _promise() -> Iterator[Metric]:
     )
 
 
-PARTS: tuple[Callable[[], Iterator[Metric]], ...] = (_nodes, _queues, _incidents, _totals, _promise)
+def _providers() -> Iterator[Metric]:
+    now = clock.now()
+    rows = ProviderHealth.objects.filter(provider__enabled=True).values_list("provider__slug", "open_until")
+    resting = ((slug, float(until is not None and until > now)) for slug, until in rows)
+    yield _gauge("provider_resting", "Whether a provider of SMS and calls rests after failures.", resting, "provider")
+
+
+PARTS: tuple[Callable[[], Iterator[Metric]], ...] = (_nodes, _queues, _incidents, _totals, _providers, _promise)
 
 
 class _Database(Collector):

@@ -7,6 +7,8 @@ from zoneinfo import available_timezones
 
 from django import forms
 
+from tocsin.delivery.contract import Field
+
 
 class LocalMoment(forms.DateTimeField):
     """A moment as people write it, without a zone: what comes out is naive; the view knows whose wall clock it is."""
@@ -64,3 +66,30 @@ def zones() -> list[str]:
     return sorted(
         zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix/", "right/"))
     )
+
+
+class PhoneInput(forms.TextInput):
+    """A field for which phones show their dialling keys."""
+
+    input_type = "tel"
+
+
+def form_field(item: Field) -> forms.Field:
+    """A form's field for one of a descriptor."""
+    common: dict[str, Any] = {
+        "label": item.label,
+        "help_text": item.hint,
+        "required": item.required,
+        "initial": item.default,
+    }
+    if item.kind == "bool":
+        return forms.BooleanField(**(common | {"required": False}))
+    if item.choices:
+        return forms.ChoiceField(choices=item.choices, **common)
+    widgets: dict[str, type[forms.Widget]] = {"email": forms.EmailInput, "url": forms.URLInput, "phone": PhoneInput}
+    widget = widgets.get(item.kind, forms.TextInput)()
+    if item.kind == "secret":
+        widget = forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False)
+    if item.placeholder:
+        widget.attrs["placeholder"] = item.placeholder
+    return forms.CharField(max_length=item.max_length, widget=widget, **common)

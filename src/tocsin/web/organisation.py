@@ -70,6 +70,7 @@ def overview(request: Request) -> HttpResponse:
                 ("/people/", "users", "People", f"{User.objects.filter(is_active=True).count()} active"),
                 ("/people/teams/", "users", "Teams", "who owns what"),
                 ("/settings/channels/", "send", "Channels", f"{len(delivery.channels())} ways out are installed"),
+                ("/settings/providers/", "phone-call", "Providers", "accounts that SMS and calls go through"),
                 ("/settings/webhooks/", "webhook", "Webhooks", "addresses outside that policies call"),
                 ("/messages/", "mail", "Messages sent", "every delivery and every attempt"),
                 ("/on-call/load/", "activity", "Load", "what on call costs people, and the night budget"),

@@ -194,6 +194,18 @@ def test_an_incident_from_its_declaration_to_its_end(tell: Callable[..., Any], t
     assert tocsin("why", "incident", number).stdout
 
 
+def test_a_provider_from_its_beginning_to_its_end(tell: Callable[..., Any], tocsin: Run) -> None:
+    tell(
+        "provider", "create", "twilio", "--name", "Phones", "--set", "account_sid=AC1", "--set", "sender=+41798071234",
+        "--country", "+41", "--secret", "t0ken",
+    )  # fmt: skip
+    assert tell("provider", "show", "phones")["carries"] == ["sms"]
+    assert "t0ken" not in tocsin("provider", "show", "phones").stdout
+    assert "add SMS with your number" in tocsin("provider", "test", "phones", code=1).stderr
+    assert "phones" in tocsin("provider", "list").stdout
+    tocsin("provider", "delete", "phones", "--yes")
+
+
 def test_a_policy_with_all_that_a_step_can_say(tell: Callable[..., Any], tocsin: Run) -> None:
     world(tell)
     tell("webhook", "create", "--name", "Tickets", "--url", "https://tickets.example.org/new", "--secret", "s3cret")

@@ -122,6 +122,16 @@ def preview_link(token: str) -> LinkPreview:
     return LinkPreview(verb, tuple(incidents), user, not standing, text)
 
 
+def standing(verb: str, ids: list[int]) -> str:
+    """Why doing this to these incidents would change nothing; empty when it would."""
+    return _standing(verb, _load(ids))
+
+
+def confidential(ids: list[int]) -> bool:
+    """Whether one of these incidents is confidential by now."""
+    return Incident.objects.filter(id__in=ids, confidential=True).exists()
+
+
 def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
     """Do what a link says, in the name of the person it was made for.
 
@@ -129,12 +139,20 @@ def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
     channel of the message that carried the link. Raises what ``preview_link`` raises, and what the action raises.
     """
     verb, ids, user, delivery_id = _open(token)
-    before = _load(ids)
-    standing = _standing(verb, before)
-    if standing:
-        return LinkOutcome(verb, tuple(before), user, False, standing)
     row = Delivery.objects.filter(id=delivery_id).values_list("channel", "contact_method_id").first()
     channel, method_id = row or ("", None)
+    return answer(verb, ids, user, via=channel or via, method_id=method_id)
+
+
+def answer(verb: str, ids: list[int], user: User, *, via: str, method_id: int | None = None) -> LinkOutcome:
+    """Do something to incidents in the name of a person who answered from outside: a link, an SMS, a key.
+
+    ``method_id``: the contact method that had the message; it works. Raises what the actions raise.
+    """
+    before = _load(ids)
+    nothing = _standing(verb, before)
+    if nothing:
+        return LinkOutcome(verb, tuple(before), user, False, nothing)
     if method_id is not None:
         note_reached(method_id)
     actor = actor_of(user, kind="link", scopes=frozenset({"respond"}))
@@ -142,18 +160,18 @@ def act_on_link(token: str, *, via: str = "link") -> LinkOutcome:
     changed: list[int] = []
     partly: dict[int, str] = {}
     if verb == "acknowledge":
-        done = incidents_actions.acknowledge(open_ids, via=channel or via, actor=actor)
+        done = incidents_actions.acknowledge(open_ids, via=via, actor=actor)
         changed, partly = done.changed, done.partly
         if not changed and len(open_ids) == 1 and (why := done.skipped.get(open_ids[0])):
             return LinkOutcome(verb, tuple(before), user, False, f"{why[:1].upper()}{why[1:]}.")
     elif verb == "resolve":
-        changed = incidents_actions.resolve(open_ids, actor=actor).changed
+        changed = incidents_actions.resolve(open_ids, actor=actor, via=via).changed
     else:
         for incident_id in open_ids:
             try:
                 # whoever passes it on without acknowledging it does not answer for it
                 why = f"{user.name} asked for help from a message"
-                escalate_now(incident_id, actor=actor, reason_code="no_answer", reason=why)
+                escalate_now(incident_id, actor=actor, reason_code="no_answer", reason=why, via=via)
             except TocsinError as error:
                 return LinkOutcome(verb, tuple(before), user, False, error.message)
             changed.append(incident_id)

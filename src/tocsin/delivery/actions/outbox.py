@@ -192,7 +192,7 @@ WITH v AS (
     claim = NULL, claimed_until = NULL,
     ended_at = CASE WHEN v.state <> 'pending' THEN n.at END,
     attempts = v.number,
-    reason = left(v.reason, 500),
+    reason = CASE WHEN v.state IN ('delivered', 'accepted') THEN '' ELSE left(v.reason, 500) END,
     provider_ref = left(v.ref, 300)
   FROM v, n WHERE d.id = v.id AND d.claim = v.claim AND d.state = 'sending'
   RETURNING d.id, d.page_id, d.state
@@ -224,8 +224,9 @@ def _row(item: Settled) -> Row:
     ref = result.ref if isinstance(result, Delivered | Accepted) else ""
     outcome = {Delivered: "delivered", Accepted: "accepted", Rejected: "rejected"}.get(type(result), "try_later")
     state, wait = (verdict.state, 0.0) if isinstance(verdict, rules.Over) else ("pending", verdict.after_s)
-    reason = "" if isinstance(result, Delivered | Accepted) else result.reason
-    if isinstance(verdict, rules.Over):
+    # of an attempt that went well it says how, and the delivery has no reason
+    reason = result.detail if isinstance(result, Delivered | Accepted) else result.reason
+    if isinstance(verdict, rules.Over) and verdict.reason:
         reason = verdict.reason
     reason, ref = storable(reason), storable(ref)
     number = delivery.number
@@ -289,6 +290,45 @@ def _after_failure(pages: list[int]) -> None:
         hopeless = tuple(row[0] for row in cursor.fetchall())
     if hopeless:
         events.publish([PagesFailed(hopeless)])
+
+
+_LATE = """
+WITH v AS (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS v(id, state, said)),
+n AS (SELECT tocsin_now() AS at), old AS (
+  SELECT d.id, d.attempts FROM delivery_delivery d JOIN v ON v.id = d.id
+), done AS (
+  UPDATE delivery_delivery d SET state = v.state, ended_at = n.at, next_at = NULL,
+    reason = CASE WHEN v.state = 'failed' THEN left(v.said, 500) ELSE '' END, claim = NULL, claimed_until = NULL
+  FROM v, n WHERE d.id = v.id RETURNING d.id, d.page_id, d.state
+), log AS (
+  INSERT INTO delivery_attempt (delivery_id, number, started_at, ended_at, outcome, detail, provider_ref)
+  SELECT v.id, old.attempts, n.at, n.at, CASE v.state WHEN 'delivered' THEN 'delivered' ELSE 'rejected' END,
+         left(v.said, 1000), ''
+  FROM v JOIN old ON old.id = v.id CROSS JOIN n
+)
+SELECT id, page_id, state FROM done
+"""
+
+
+def settle_late(news: Sequence[tuple[int, str, str]]) -> None:
+    """Record what providers said later of deliveries that the caller has locked: id, ``delivered`` or ``failed``,
+    words.
+
+    It stands beside the attempts, which are never changed.
+
+    A failure brings the person's next contact method forward, as any other. A delivery that is being sent ends here,
+    and whoever sends it finds that it is not theirs any more.
+    """
+    if not news:
+        return
+    columns = [list(column) for column in zip(*news, strict=True)]
+    columns[2] = [storable(str(reason)) for reason in columns[2]]
+    with connection.cursor() as cursor:
+        cursor.execute(_LATE, columns)
+        done = cursor.fetchall()
+    if failed := sorted({page for _, page, state in done if state == "failed" and page}):
+        _after_failure(failed)
+    events.changed("page", {page: delivery for delivery, page, _ in done if page})
 
 
 _EXPIRED = """

@@ -20,12 +20,19 @@ from tocsin.platform.errors import Conflict, Invalid, NotFound
 
 
 def escalate_now(
-    incident_id: int, *, actor: Actor, reason_code: str, reason: str = "", confidential: bool = False
+    incident_id: int,
+    *,
+    actor: Actor,
+    reason_code: str,
+    reason: str = "",
+    confidential: bool = False,
+    via: str = "",
 ) -> None:
     """Page the next step now, whatever the waiting time; an acknowledged incident is triggered again by it.
 
-    ``confidential``: the incident is made so first, and the policy for confidential incidents pages from its first
-    step instead. Raises NotFound, Conflict (it is over), Invalid (``reason_code``, ``reason``), Forbidden.
+    ``confidential``: the incident is made so first, and the policy for confidential incidents pages from its first step
+    instead. ``via``: from where, when not from a page: sms, voice ... Raises NotFound, Conflict (it is over), Invalid
+    (``reason_code``, ``reason``), Forbidden.
     """
     _allowed(actor, reason_code, reason)
     with use_book() as book:
@@ -34,7 +41,9 @@ def escalate_now(
         at = rules.RunState(last.step, last.loop) if last and last.state != "done" else rules.RunState()
         if moved := confidential and not state.confidential and bool(queries.apart([state.service_id])):
             at = rules.RunState()
-        book.write(state, "escalated", actor, _why(reason_code, reason) | {"step": at.step + 1})
+        book.write(
+            state, "escalated", actor, _why(reason_code, reason) | {"step": at.step + 1} | ({"via": via} if via else {})
+        )
         triggered = state.state == "triggered"
         if confidential and not state.confidential:
             make_confidential([incident_id], actor=actor, why=_words(reason_code, reason))

@@ -53,6 +53,7 @@ FAMILIES = {
 VIA = {
     "web": "", "email": " from an e-mail", "source": " at the source", "alert": "", "api": " through the API",
     "cli": " on the command line", "link": " from a message", "pocket": " from the pocket phone", "ntfy": " from ntfy",
+    "sms": " by SMS", "voice": " by phone",
 }  # fmt: skip
 
 
@@ -135,7 +136,7 @@ def _by_hand(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
 
 
 def _escalated(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
-    return f"escalated it now, to step {data.get('step')}{_because(data)}"
+    return f"escalated it now{_via(data)}, to step {data.get('step')}{_because(data)}"
 
 
 def _team(data: Mapping[str, Any], names: Mapping[int, str]) -> str:

@@ -19,7 +19,13 @@ def channel_names() -> list[str]:
     return sorted({point.name for point in entry_points(group="tocsin.channels")})
 
 
+class _Field(Protocol):
+    def clean(self, value: str) -> str: ...
+
+
 class _Descriptor(Protocol):
+    address: _Field
+
     def check(self, address: object, secret: object, config: Mapping[str, object]) -> dict[str, str]: ...
 
 
@@ -63,7 +69,7 @@ def add_contact_method(user_id: int, spec: ContactMethodSpec, *, actor: Actor) -
     with transaction.atomic():
         user = lock_user(user_id)
         _check(spec)
-        address = _address(spec)
+        address = kept_address(spec)
         if user.contact_methods.filter(channel=spec.channel, address=address).exists():
             raise Conflict("This contact method exists already.", {"address": "each channel and address once"})
         method = _insert(user, spec)
@@ -82,7 +88,7 @@ def update_contact_method(method_id: int, spec: ContactMethodSpec, *, actor: Act
         method = _lock(method_id)
         rules.require_edit_person(actor, method.user_id)
         _check(spec, method.secret)
-        address = _address(spec)
+        address = kept_address(spec)
         others = ContactMethod.objects.filter(user_id=method.user_id, channel=spec.channel, address=address)
         if others.exclude(pk=method.pk).exists():
             raise Conflict("This contact method exists already.", {"address": "each channel and address once"})
@@ -118,6 +124,11 @@ def disable_contact_methods(ids: Iterable[int], reason: str, *, actor: Actor) ->
     return _stamp(ids, actor, "disabled", reason[:300])
 
 
+def enable_contact_methods(ids: Iterable[int], *, actor: Actor) -> int:
+    """Use these contact methods again. How many changed."""
+    return _stamp(ids, actor, "enabled")
+
+
 def set_notification_rules(
     user_id: int, wanted: Sequence[NotificationRuleSpec], *, actor: Actor
 ) -> list[NotificationRule]:
@@ -145,15 +156,20 @@ def sync(user: User, wanted: Sequence[ContactMethodSpec]) -> bool:
     """
     stored = {(method.channel, method.address): method for method in user.contact_methods.all()}
     problems: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
     for number, spec in enumerate(wanted):
-        known = stored.get((spec.channel, _address(spec)))
+        place = (spec.channel, kept_address(spec))
+        known = stored.get(place)
+        if place in seen:
+            problems[f"contact_methods.{number}.address"] = "each channel and address once"
+        seen.add(place)
         for name, text in check_method(spec, known.secret if known else "").items():
             problems[f"contact_methods.{number}.{name}"] = text
     if problems:
         raise Invalid("This person cannot be kept.", problems)
     changed = False
     for spec in wanted:
-        method = stored.pop((spec.channel, _address(spec)), None)
+        method = stored.pop((spec.channel, kept_address(spec)), None)
         if method is None:
             _insert(user, spec)
             changed = True
@@ -172,7 +188,7 @@ def write_rules(user: User, wanted: Sequence[NotificationRuleSpec]) -> list[Noti
     rows: list[NotificationRule] = []
     position = dict.fromkeys(rules.URGENCIES, 0)
     for number, rule in enumerate(wanted):
-        method = methods.get((rule.channel, rule.address.strip()))
+        method = methods.get((rule.channel, kept_address(rule)))
         if method is None:
             problems[f"rules.{number}.address"] = "channel and address of one of the person's contact methods"
         if rule.urgency not in rules.URGENCIES:
@@ -210,8 +226,10 @@ def _check(spec: ContactMethodSpec, stored_secret: str = "") -> None:
         raise Invalid("This contact method cannot be kept.", problems)
 
 
-def _address(spec: ContactMethodSpec) -> str:
-    return spec.address.strip()
+def kept_address(spec: ContactMethodSpec | NotificationRuleSpec) -> str:
+    """The address as it is kept: as the channel writes it, so that one phone number is not two."""
+    known = plugins.load("tocsin.channels").get(spec.channel)
+    return cast(_Channel, known).descriptor.address.clean(spec.address) if known else spec.address.strip()
 
 
 def _lock(method_id: int) -> ContactMethod:
@@ -225,7 +243,7 @@ def _insert(user: User, spec: ContactMethodSpec) -> ContactMethod:
     return ContactMethod.objects.create(
         user=user,
         channel=spec.channel,
-        address=_address(spec),
+        address=kept_address(spec),
         label=spec.label.strip(),
         config=spec.config,
         secret=secrets.encrypt(spec.secret) if spec.secret else "",
@@ -235,10 +253,10 @@ def _insert(user: User, spec: ContactMethodSpec) -> ContactMethod:
 def _apply(method: ContactMethod, spec: ContactMethodSpec) -> bool:
     """Save what differs; whether anything did. A changed address or channel has to be proved again."""
     fields: dict[str, object] = {}
-    if (method.channel, method.address) != (spec.channel, _address(spec)):
+    if (method.channel, method.address) != (spec.channel, kept_address(spec)):
         fields |= {
             "channel": spec.channel,
-            "address": _address(spec),
+            "address": kept_address(spec),
             "verified_at": None,
             "reached_at": None,
             "asked_at": None,
@@ -270,6 +288,8 @@ def _stamp(ids: Iterable[int], actor: Actor, verb: str, reason: str = "") -> int
             if verb == "verified":
                 method.verified_at, method.disabled_at, method.disabled_reason = moment, None, ""
                 method.reached_at, method.asked_at = moment, None
+            elif verb == "enabled":
+                method.disabled_at, method.disabled_reason = None, ""
             else:
                 method.disabled_at, method.disabled_reason = moment, reason
             method.save(update_fields=["verified_at", "reached_at", "asked_at", "disabled_at", "disabled_reason"])

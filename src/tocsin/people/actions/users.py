@@ -7,7 +7,14 @@ from django.db import transaction
 from django.db.models import Q
 
 from tocsin.people import rules
-from tocsin.people.actions.contact_methods import channel_names, lock_user, rules_as_text, sync, write_rules
+from tocsin.people.actions.contact_methods import (
+    channel_names,
+    kept_address,
+    lock_user,
+    rules_as_text,
+    sync,
+    write_rules,
+)
 from tocsin.people.models import User
 from tocsin.people.rules import ContactMethodSpec, Deed, UserSpec, require
 from tocsin.platform import audit, clock
@@ -169,7 +176,7 @@ def _reach(user: User, spec: UserSpec, *, new: bool) -> bool:
             for row in user.notification_rules.select_related("contact_method").order_by("urgency", "position")
         ]
         want = sorted(
-            ((rule.urgency, rule.delay_s, rule.channel, rule.address.strip()) for rule in spec.rules),
+            ((rule.urgency, rule.delay_s, rule.channel, kept_address(rule)) for rule in spec.rules),
             key=lambda row: row[0],
         )
         if have != want:

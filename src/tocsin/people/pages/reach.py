@@ -7,12 +7,13 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_http_methods
 
 from tocsin.delivery import queries as delivery
-from tocsin.delivery.contract import Descriptor, Field
+from tocsin.delivery.contract import Descriptor
 from tocsin.people import actions, queries, rules
 from tocsin.people.models import ContactMethod
 from tocsin.people.pages.people import method_name
 from tocsin.people.rules import ContactMethodSpec, NotificationRuleSpec
 from tocsin.platform.errors import NotFound, TocsinError
+from tocsin.web.fields import form_field
 from tocsin.web.shortcuts import Request, back_to, blame, done, page, signed_in
 
 
@@ -73,27 +74,6 @@ class MethodForm(forms.Form):
             config=config,
             secret=data.get("secret") or None,
         )
-
-
-def form_field(item: Field) -> forms.Field:
-    """A form's field for one of a descriptor."""
-    common: dict[str, Any] = {
-        "label": item.label,
-        "help_text": item.hint,
-        "required": item.required,
-        "initial": item.default,
-    }
-    if item.kind == "bool":
-        return forms.BooleanField(**(common | {"required": False}))
-    if item.choices:
-        return forms.ChoiceField(choices=item.choices, **common)
-    widgets: dict[str, type[forms.Widget]] = {"email": forms.EmailInput, "url": forms.URLInput}
-    widget = widgets.get(item.kind, forms.TextInput)()
-    if item.kind == "secret":
-        widget = forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False)
-    if item.placeholder:
-        widget.attrs["placeholder"] = item.placeholder
-    return forms.CharField(max_length=item.max_length, widget=widget, **common)
 
 
 def _kept(form: MethodForm, do: Any) -> bool:

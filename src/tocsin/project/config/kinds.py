@@ -13,10 +13,12 @@ from tocsin.catalogue import actions as catalogue
 from tocsin.catalogue import queries as catalogue_queries
 from tocsin.catalogue.models import Service
 from tocsin.catalogue.rules import ServiceSpec
-from tocsin.delivery import webhooks
+from tocsin.delivery import provider_queries, webhooks
+from tocsin.delivery.actions.providers import delete_providers, save_provider
 from tocsin.delivery.actions.webhooks import delete_webhooks, save_webhook
-from tocsin.delivery.models import Webhook
+from tocsin.delivery.models import Provider, Webhook
 from tocsin.delivery.rules import WEBHOOK, WebhookSpec
+from tocsin.delivery.rules.providers import ProviderSpec
 from tocsin.escalation import actions as escalation
 from tocsin.escalation import queries as escalation_queries
 from tocsin.escalation.models import Policy
@@ -40,7 +42,18 @@ from tocsin.triage import queries as triage_queries
 from tocsin.triage.models import Rule
 from tocsin.triage.rules import RuleSpec, WindowSpec
 
-strict(UserSpec, TeamSpec, ServiceSpec, SourceSpec, ScheduleSpec, WebhookSpec, PolicySpec, RuleSpec, WindowSpec)
+strict(
+    UserSpec,
+    TeamSpec,
+    ServiceSpec,
+    SourceSpec,
+    ScheduleSpec,
+    ProviderSpec,
+    WebhookSpec,
+    PolicySpec,
+    RuleSpec,
+    WindowSpec,
+)
 
 
 @dataclass
@@ -55,6 +68,7 @@ class Configuration:
     people: list[UserSpec] = field(default_factory=list)
     teams: list[TeamSpec] = field(default_factory=list)
     schedules: list[ScheduleSpec] = field(default_factory=list)
+    providers: list[ProviderSpec] = field(default_factory=list)
     webhooks: list[WebhookSpec] = field(default_factory=list)
     policies: list[PolicySpec] = field(default_factory=list)
     services: list[ServiceSpec] = field(default_factory=list)
@@ -169,6 +183,10 @@ def _schedules() -> dict[str, tuple[int, Any]]:
     return _by_name(oncall_queries.export_schedules(), dict(Schedule.objects.values_list("slug", "pk")), _named)
 
 
+def _providers() -> dict[str, tuple[int, Any]]:
+    return _by_name(provider_queries.export_providers(), dict(Provider.objects.values_list("slug", "pk")), _named)
+
+
 def _webhooks() -> dict[str, tuple[int, Any]]:
     specs = [replace(spec, url=_hidden(WEBHOOK, spec.url)) for spec in webhooks.export_webhooks()]
     return _by_name(specs, dict(Webhook.objects.values_list("slug", "pk")), _named)
@@ -250,6 +268,10 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "schedules", "schedule", ScheduleSpec, _named, _schedules, oncall.save_schedule,
         lambda ids, actor: oncall.delete_schedules(ids, actor=actor),
+    ),
+    Kind(
+        "providers", "provider", ProviderSpec, _named, _providers, save_provider,
+        lambda ids, actor: delete_providers(ids, actor=actor),
     ),
     Kind(
         "webhooks", "webhook", WebhookSpec, _named, _webhooks, _save_webhook,
