@@ -69,7 +69,7 @@ def measured(period: timedelta = LATELY, most: int = MOST) -> Measured:
 
 
 def keep_due() -> bool:
-    """Once an hour, sooner while there was no page yet, measure the last ``PERIOD`` for ``kept``; whether it was done."""
+    """Once an hour, sooner while there was no page yet, measure the last ``PERIOD`` for ``kept``; whether it was."""
     now = clock.now()
     row, _ = Setting.objects.get_or_create(name=_NAME, defaults={"value": {}})
     if row.value.get("at", "") > (now - (EVERY if row.value.get("pages") else SOON)).isoformat():
