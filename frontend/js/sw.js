@@ -78,8 +78,10 @@ async function confirm(page) {
 
 // kept before it is sent: a worker that is stopped in the middle sends it again, and twice is as good as once
 async function acknowledge(page) {
-  await keep(`ack:${page.tag}`, page);
-  if (await flush()) {
+  const kept = await keep(`ack:${page.tag}`, page).then(() => true, () => false); // a browser may refuse to keep anything
+  if (!kept) {
+    if (!(await send(page))) await told(page, { ok: false, message: "There is no network, and this browser keeps nothing. Try again." });
+  } else if (await flush()) {
     await note(page, {}, `Not acknowledged yet: ${page.number || page.title}`, "There is no network. It is sent as soon as this device is back; until then others go on being paged.");
     await self.registration.sync?.register("acknowledge").catch(() => {}); // no Background Sync: see push/app.js
   }
@@ -96,17 +98,26 @@ function flush() {
 async function sendAll() {
   let left = 0;
   for (const page of await all("ack:")) {
-    let answer = await post(page.acknowledge);
-    if (!answer && Date.now() - page.at > GOOD_FOR) answer = { ok: false, message: "It could not be sent for a day. Open the incident instead." };
-    if (!answer) {
-      left += 1;
-      continue;
-    }
-    await forget(`ack:${page.tag}`);
-    if (answer.ok) await note(page, { silent: true }, answer.message, page.title);
-    else await note(page, { requireInteraction: true }, `Not acknowledged: ${page.number || page.title}`, answer.message);
+    const late = Date.now() - page.at > GOOD_FOR;
+    if (await send(page)) await forget(`ack:${page.tag}`);
+    else if (late) {
+      await forget(`ack:${page.tag}`);
+      await told(page, { ok: false, message: "It could not be sent for a day. Open the incident instead." });
+    } else left += 1;
   }
   return left;
+}
+
+// whether the server has said something, whatever it is
+async function send(page) {
+  const answer = await post(page.acknowledge);
+  if (answer) await told(page, answer);
+  return answer !== null;
+}
+
+function told(page, answer) {
+  if (answer.ok) return note(page, { silent: true }, answer.message, page.title);
+  return note(page, { requireInteraction: true }, `Not acknowledged: ${page.number || page.title}`, answer.message);
 }
 
 function note(page, more, title, body) {

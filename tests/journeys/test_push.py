@@ -290,6 +290,28 @@ def test_an_acknowledgement_without_network_is_sent_when_it_is_back(
     product.tell(f"incidents/{number}/resolve", {})
 
 
+def test_a_browser_that_keeps_nothing_acknowledges_all_the_same(
+    product: Product, people: Team, phone: Phone, service: PushService
+) -> None:
+    _ready(phone, product, people)
+    number = _declare(product, people, "Nothing is kept")
+    phone.deliver(service.next("the page"))
+    note = phone.sees("Nothing is kept")
+    phone.worker.evaluate(
+        "() => { IDBObjectStore.prototype.put = () => { throw new DOMException('no room', 'QuotaExceededError'); }; }"
+    )
+    phone.context.set_offline(True)
+    phone.press(note["tag"], "acknowledge")
+    assert "keeps nothing" in phone.sees("Not acknowledged")["body"]
+    phone.context.set_offline(False)
+    again = service.next("the page again")
+    phone.deliver(again)
+    phone.sees("Nothing is kept")
+    phone.press(note["tag"], "acknowledge")
+    until("the answer arrives", lambda: product.state(number) == "acknowledged")
+    product.tell(f"incidents/{number}/resolve", {})
+
+
 def test_what_a_link_that_is_over_answers_is_said(
     product: Product, people: Team, phone: Phone, service: PushService
 ) -> None:

@@ -18,5 +18,7 @@ export async function install() {
 
 // where the browser knows no Background Sync, the next page or the return of the network does it
 const flush = () => navigator.serviceWorker?.controller?.postMessage({ type: "flush" });
-window.addEventListener("online", flush);
+// "online" often comes before the network carries anything
+window.addEventListener("online", () => [0, 2000, 10000, 60000].forEach((wait) => setTimeout(flush, wait)));
 window.addEventListener("load", flush);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) flush(); });
