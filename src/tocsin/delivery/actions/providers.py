@@ -18,6 +18,7 @@ from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, clock, secrets
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Conflict, Invalid, NotFound
+from tocsin.platform.unique import require_free
 
 REFUSED = "This provider cannot be kept."
 
@@ -34,7 +35,7 @@ def save_provider(spec: ProviderSpec, *, actor: Actor, id: int | None = None) ->
         countries = list(dict.fromkeys(prefix.replace(" ", "") for prefix in spec.countries if prefix.strip()))
         if problems := _problems(spec, name, slug, countries, row):
             raise Invalid(REFUSED, problems)
-        _free(name, slug, row.pk)
+        require_free(Provider.objects.all(), "provider", row.pk, name=name, slug=slug)
         before = None if id is None else _facts(row)
         anew: dict[str, str] = {}
         row.name, row.slug, row.kind = name, slug, spec.kind
@@ -129,17 +130,6 @@ def _lock(provider_id: int) -> Provider:
     if row is None:
         raise NotFound("There is no such provider.")
     return row
-
-
-def _free(name: str, slug: str, pk: int | None) -> None:
-    others = Provider.objects.exclude(pk=pk or 0)
-    taken = {}
-    if others.filter(name=name).exists():
-        taken["name"] = "one not yet in use"
-    if others.filter(slug=slug).exists():
-        taken["slug"] = "one not yet in use"
-    if taken:
-        raise Conflict("There is such a provider already.", taken)
 
 
 def _facts(row: Provider) -> dict[str, Any]:

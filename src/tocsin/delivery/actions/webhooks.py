@@ -19,6 +19,7 @@ from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, clock, secrets
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Conflict, Invalid, NotFound
+from tocsin.platform.unique import require_free
 
 REFUSED = "This webhook cannot be kept."
 HIDDEN = ("secret", "authorization")
@@ -38,7 +39,7 @@ def save_webhook(spec: WebhookSpec, *, actor: Actor, id: int | None = None) -> W
         name, slug = spec.name.strip(), spec.slug or row.slug or slugify(spec.name)[:120].strip("-")
         if problems := _problems(spec, name, slug):
             raise Invalid(REFUSED, problems)
-        _free(name, slug, row.pk)
+        require_free(Webhook.objects.all(), "webhook", row.pk, name=name, slug=slug)
         before = None if id is None else _facts(row)
         anew = {}
         row.name, row.slug, row.team, row.url, row.enabled = name, slug, team, spec.url.strip(), spec.enabled
@@ -118,17 +119,6 @@ def _lock(webhook_id: int) -> Webhook:
     if row is None:
         raise NotFound("There is no such webhook.")
     return row
-
-
-def _free(name: str, slug: str, pk: int | None) -> None:
-    others = Webhook.objects.exclude(pk=pk or 0)
-    taken = {}
-    if others.filter(name=name).exists():
-        taken["name"] = "one not yet in use"
-    if others.filter(slug=slug).exists():
-        taken["slug"] = "one not yet in use"
-    if taken:
-        raise Conflict("There is such a webhook already.", taken)
 
 
 def _facts(row: Webhook) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tocsin.people.rules import Deed, require
 from tocsin.platform import audit
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Conflict, Invalid, NotFound
+from tocsin.platform.unique import require_free
 
 Targets = list[dict[str, Any]]
 REFUSED = "This policy cannot be kept."
@@ -38,7 +39,9 @@ def save_policy(spec: PolicySpec, *, actor: Actor, id: int | None = None) -> Pol
         if problems := rules.problems(spec):
             raise Invalid(REFUSED, problems)
         slug = spec.slug or row.slug or slugify(spec.name)[:120].strip("-")
-        _free(spec.name.strip(), slug, row.pk)
+        if not slug:
+            raise Invalid(REFUSED, {"slug": "small letters, digits, hyphens and underscores"})
+        require_free(Policy.objects.all(), "policy", row.pk, name=spec.name.strip(), slug=slug)
         steps, fallback, executives = _resolved(spec)
         instead = _instead(spec, slug, row.pk)
         before = None if id is None else _facts(row.pk)
@@ -115,19 +118,6 @@ def _instead(spec: PolicySpec, slug: str, pk: int | None) -> Policy | None:
     if found is None or wanted == slug:
         raise Invalid(REFUSED, {"confidential": "the slug of another policy, or empty"})
     return found
-
-
-def _free(name: str, slug: str, pk: int | None) -> None:
-    if not slug:
-        raise Invalid(REFUSED, {"slug": "small letters, digits, hyphens and underscores"})
-    others = Policy.objects.exclude(pk=pk or 0)
-    taken = {}
-    if others.filter(name=name).exists():
-        taken["name"] = "one not yet in use"
-    if others.filter(slug=slug).exists():
-        taken["slug"] = "one not yet in use"
-    if taken:
-        raise Conflict("There is such a policy already.", taken)
 
 
 def _resolved(spec: PolicySpec) -> tuple[list[tuple[StepSpec, Targets]], Targets, Targets]:

@@ -19,6 +19,7 @@ from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, clock
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Conflict, Invalid
+from tocsin.platform.unique import require_free
 
 
 def save_schedule(
@@ -39,7 +40,9 @@ def save_schedule(
         if problems := rules.problems(spec):
             raise Invalid("This schedule cannot be kept.", problems)
         slug = spec.slug or row.slug or slugify(spec.name)[:120].strip("-")
-        _free(spec.name.strip(), slug, row.pk)
+        if not slug:
+            raise Invalid("This schedule cannot be kept.", {"slug": "small letters, digits, hyphens and underscores"})
+        require_free(models.Schedule.objects.all(), "schedule", row.pk, name=spec.name.strip(), slug=slug)
         layers = _resolved(spec)
         at = _effective(spec.zone, effective)
         before = None if id is None else _facts(row.pk)
@@ -125,19 +128,6 @@ def delete_schedules(ids: Iterable[int], *, actor: Actor) -> int:
         for row in found:
             row.delete()
     return len(found)
-
-
-def _free(name: str, slug: str, pk: int | None) -> None:
-    others = models.Schedule.objects.exclude(pk=pk or 0)
-    taken = {}
-    if others.filter(name=name).exists():
-        taken["name"] = "one not yet in use"
-    if others.filter(slug=slug).exists():
-        taken["slug"] = "one not yet in use"
-    if not slug:
-        raise Invalid("This schedule cannot be kept.", {"slug": "small letters, digits, hyphens and underscores"})
-    if taken:
-        raise Conflict("There is such a schedule already.", taken)
 
 
 def _effective(zone: str, at: datetime | None) -> datetime:
