@@ -170,6 +170,12 @@ class Phone:
         assert found is not None
         return found
 
+    def network(self, there: bool) -> None:
+        """Take the network away, or give it back. Chromium takes it from pages at once, from workers later."""
+        cut = "self.fetched ??= self.fetch; self.fetch = async () => { throw new TypeError('no network'); }"
+        self.worker.evaluate("() => { self.fetch = self.fetched; }" if there else f"() => {{ {cut} }}")
+        self.context.set_offline(not there)
+
     def press(self, tag: str, action: str) -> None:
         """Press a button of a notification: an event made in the worker, as Chromium has no hands in tests.
 
@@ -278,13 +284,13 @@ def test_an_acknowledgement_without_network_is_sent_when_it_is_back(
     note = phone.sees("Nobody can log in")
     phone.page.goto(f"{product.url}/incidents/{number}/")
 
-    phone.context.set_offline(True)
+    phone.network(False)
     phone.press(note["tag"], "acknowledge")
     waits = phone.sees("Not acknowledged yet")
     assert "no network" in waits["body"]
     assert product.state(number) == "triggered"
 
-    phone.context.set_offline(False)
+    phone.network(True)
     until("the answer arrives", lambda: product.state(number) == "acknowledged" or phone.page.wait_for_timeout(50))
     phone.sees(f"INC-{number} acknowledged")
     product.tell(f"incidents/{number}/resolve", {})
@@ -300,10 +306,10 @@ def test_a_browser_that_keeps_nothing_acknowledges_all_the_same(
     phone.worker.evaluate(
         "() => { IDBObjectStore.prototype.put = () => { throw new DOMException('no room', 'QuotaExceededError'); }; }"
     )
-    phone.context.set_offline(True)
+    phone.network(False)
     phone.press(note["tag"], "acknowledge")
     assert "keeps nothing" in phone.sees("Not acknowledged")["body"]
-    phone.context.set_offline(False)
+    phone.network(True)
     again = service.next("the page again")
     phone.deliver(again)
     phone.sees("Nothing is kept")
