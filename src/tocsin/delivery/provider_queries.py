@@ -21,6 +21,7 @@ from tocsin.platform.actor import Actor
 from tocsin.platform.errors import NotFound
 
 GROUP = "tocsin.providers"
+CARRIED = ("sms", "voice")  # channels whose messages go through a provider
 
 
 def kinds() -> dict[str, Kind]:
@@ -64,6 +65,17 @@ def export_providers(ids: Iterable[int] | None = None) -> list[ProviderSpec]:
         ProviderSpec(row.name, row.kind, row.slug, row.config, None, row.countries, row.position, row.enabled)
         for row in rows
     ]
+
+
+def uncarried(channel: str) -> str:
+    """Why nothing can go out over a channel as things stand; empty when it can, or needs no provider."""
+    if channel not in CARRIED:
+        return ""
+    known = kinds()
+    rows = Provider.objects.filter(enabled=True)
+    if any(row.kind in known and known[row.kind].descriptor.carries(channel, row.config) for row in rows):
+        return ""
+    return "Nothing arrives here until an administrator sets a provider up that carries it (Settings, Providers)."
 
 
 def account_of(row: Provider) -> Account:

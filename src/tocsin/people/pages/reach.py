@@ -6,6 +6,7 @@ from django import forms
 from django.http import HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_http_methods
 
+from tocsin.delivery import provider_queries
 from tocsin.delivery import queries as delivery
 from tocsin.delivery.contract import Descriptor
 from tocsin.people import actions, queries, rules
@@ -170,7 +171,13 @@ def _page(request: Request, title: str, form: MethodForm, descriptor: Descriptor
     return page(
         request,
         "people/method.html",
-        {"title": title, "form": form, "descriptor": descriptor, "cancel": home},
+        {
+            "title": title,
+            "form": form,
+            "descriptor": descriptor,
+            "missing": provider_queries.uncarried(descriptor.kind),
+            "cancel": home,
+        },
         422 if form.errors else 200,
     )
 

@@ -7,6 +7,7 @@ from django.test import Client
 from tests.browser import world
 
 from tocsin.delivery.actions import push_key
+from tocsin.delivery.models import Provider
 from tocsin.people.actions.sign_in import create_sign_in_link
 from tocsin.people.models import ApiToken, ContactMethod, Membership, Team, User
 from tocsin.people.queries import authenticate_token
@@ -239,3 +240,12 @@ def test_a_browser_adds_itself_and_is_only_named_by_hand(ines: Client, dana: Cli
     assert (method.label, method.address) == ("My phone", "https://push.example/wp/a-long-secret")
     assert (method.config["key"], method.config.get("resolved")) == ("K" * 87, False)
     assert method.secret == "kept"
+
+
+def test_a_phone_is_added_with_a_word_when_nothing_carries_it(ines: Client, made: dict[str, Any]) -> None:
+    path = f"/people/{made['users'][1].pk}/methods/add/?channel="
+    warning = "Nothing arrives here until an administrator sets a provider up"
+    for channel, told in (("sms", True), ("voice", True), ("email", False)):
+        assert (warning in ines.get(f"{path}{channel}").content.decode()) is told
+    Provider.objects.create(name="T", slug="t", kind="twilio", config={"account": "AC1", "sender": "+15005550006"})
+    assert warning not in ines.get(f"{path}sms").content.decode()
