@@ -157,7 +157,9 @@ def go_apart(incident_ids: Sequence[int]) -> None:
     with use_book() as book:
         states = [state for state in book.lock(incident_ids).values() if state.state == "triggered"]
         apart = queries.apart({state.service_id for state in states})
-        moved = [state for state in states if state.service_id in apart]
+        under_way = set(Run.objects.filter(incident_id__in=incident_ids).values_list("incident_id", "generation"))
+        # what opens in this very transaction is armed a moment later, as what it is by then
+        moved = [one for one in states if one.service_id in apart and (one.id, one.generation) in under_way]
         for state in moved:
             incident_rules.renew(state)
             book.touch(state)

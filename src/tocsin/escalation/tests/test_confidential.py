@@ -1,9 +1,12 @@
 """Notices about confidential incidents go to people who may not read them, and say nothing of them."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from tocsin.catalogue.models import Service
 from tocsin.delivery import actions as delivery
 from tocsin.delivery.models import Delivery, Notice
 from tocsin.escalation import actions, queries
@@ -16,13 +19,15 @@ from tocsin.escalation.rules import PolicySpec, StepSpec
 from tocsin.escalation.simulator import Like, simulate
 from tocsin.escalation.tests.test_by_hand import person
 from tocsin.incidents import actions as incidents
-from tocsin.incidents.models import Reader
+from tocsin.incidents.models import Incident, Reader
 from tocsin.people.models import ContactMethod, Membership, User
 from tocsin.people.queries import actor_of
 from tocsin.platform import clock, remember
 from tocsin.platform.actor import SYSTEM
 from tocsin.platform.errors import Conflict, Invalid
-from tocsin.triage.tests.world import Company, company
+from tocsin.triage import actions as triage
+from tocsin.triage.actions.desk import Desk
+from tocsin.triage.tests.world import Company, arrive, company
 
 pytestmark = pytest.mark.django_db
 SECRET = "Payroll was copied"
@@ -171,3 +176,22 @@ def test_the_path_is_another_policy_that_stays(apart: Company) -> None:
     with pytest.raises(Conflict) as kept:
         actions.delete_policies([Policy.objects.get(slug="security").pk], actor=SYSTEM)
     assert apart.policy.name in kept.value.problems["security"]
+
+
+def test_what_becomes_confidential_while_it_opens_is_paged_once(apart: Company) -> None:
+    """An alert of a confidential service joins an incident that the same batch of signals has opened."""
+    Service.objects.filter(pk=apart.service.pk).update(grouping={"by": "service"})
+    arrive(apart.source, {"dedup_key": "one", "title": "Disk full"})
+    arrive(apart.source, {"dedup_key": "two", "title": SECRET})
+    seen = Desk.join
+
+    def join(desk: Desk, incident_id: int, alert: Any, service: Any, how: Any) -> None:
+        seen(desk, incident_id, alert, replace(service, confidential=True), how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Desk, "join", join)
+        triage.absorb(100)
+    incident = Incident.objects.get()
+    assert incident.confidential
+    assert [page.user for page in Page.objects.all()] == [carol()]
+    assert Run.objects.filter(state="waiting").count() == 1
