@@ -47,7 +47,9 @@ SCRIPT = Script("This is Tocsin. Incident 12.", "Nobody has acknowledged it.", (
 async def ask(kind: str, way: str, base_url: str, seen: Seen | None = None) -> Outcome:
     http = outbound.Client()
     try:
-        context = Carrying(http, "https://t.example/in/x/status?h=1", "https://t.example/in/x/voice?h=1", 1.5)
+        context = Carrying(
+            http, "https://t.example/callbacks/x/status?h=1", "https://t.example/callbacks/x/voice?h=1", 1.5
+        )
         if way == "sms":
             return await kinds()[kind].send_sms("Hello", NUMBER, account(kind, base_url), context)
         return await kinds()[kind].call(SCRIPT, NUMBER, account(kind, base_url), context)
@@ -140,14 +142,14 @@ def test_what_twilio_is_sent() -> None:
     assert headers["authorization"] == "Basic " + base64.b64encode(b"AC1:a-token").decode()
     assert parse_qs(body.decode()) == {
         "To": [NUMBER], "From": ["+41798071234"], "Body": ["Hello"],
-        "StatusCallback": ["https://t.example/in/x/status?h=1"],
+        "StatusCallback": ["https://t.example/callbacks/x/status?h=1"],
     }  # fmt: skip
     _, seen = tried("twilio", "voice", "well")
     line, _, body = seen.requests[0]
     assert line == "POST /2010-04-01/Accounts/AC1/Calls.json HTTP/1.1"
     form = parse_qs(body.decode())
     assert form["MachineDetection"] == ["DetectMessageEnd"]
-    assert form["Url"] == ["https://t.example/in/x/voice?h=1"]
+    assert form["Url"] == ["https://t.example/callbacks/x/voice?h=1"]
 
 
 def test_what_telnyx_is_sent() -> None:
@@ -156,7 +158,7 @@ def test_what_telnyx_is_sent() -> None:
     assert line == "POST /v2/messages HTTP/1.1"
     assert headers["authorization"] == "Bearer a-token"
     assert json.loads(body) == {
-        "from": "+41798071234", "to": NUMBER, "text": "Hello", "webhook_url": "https://t.example/in/x/status?h=1",
+        "from": "+41798071234", "to": NUMBER, "text": "Hello", "webhook_url": "https://t.example/callbacks/x/status?h=1",
     }  # fmt: skip
     _, seen = tried("telnyx", "voice", "well")
     line, _, body = seen.requests[0]
@@ -285,7 +287,7 @@ PUBLIC = "https://tocsin.example"
 
 
 def incoming(
-    headers: Mapping[str, str], body: bytes, path: str = "/in/main/status?h=1", public: str = PUBLIC
+    headers: Mapping[str, str], body: bytes, path: str = "/callbacks/main/status?h=1", public: str = PUBLIC
 ) -> Incoming:
     return Incoming(addresses(public, path), {name.lower(): value for name, value in headers.items()}, body, NOW)
 
@@ -303,7 +305,7 @@ FORMS: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("path", ["/in/main/status?h=1%3Aab&n=2", "/in/main/status"])
+@pytest.mark.parametrize("path", ["/callbacks/main/status?h=1%3Aab&n=2", "/callbacks/main/status"])
 def test_twilio_signature_is_twilios_own(form: dict[str, str], path: str) -> None:
     given = signed_by_twilio(PUBLIC + path, form)
     assert signature("a-token", PUBLIC + path, list(form.items())) == given
@@ -315,32 +317,37 @@ def test_twilio_signature_is_twilios_own(form: dict[str, str], path: str) -> Non
 @pytest.mark.parametrize(
     ("public", "called"),
     [
-        ("https://tocsin.example", "https://tocsin.example:443/in/main/status"),
-        ("https://tocsin.example:443", "https://tocsin.example/in/main/status"),
-        ("http://tocsin.example:8700", "http://tocsin.example:8700/in/main/status"),
-        ("http://tocsin.example", "http://tocsin.example:80/in/main/status"),
-        ("https://tocsin.example/base", "https://tocsin.example/base/in/main/status"),
+        ("https://tocsin.example", "https://tocsin.example:443/callbacks/main/status"),
+        ("https://tocsin.example:443", "https://tocsin.example/callbacks/main/status"),
+        ("http://tocsin.example:8700", "http://tocsin.example:8700/callbacks/main/status"),
+        ("http://tocsin.example", "http://tocsin.example:80/callbacks/main/status"),
+        ("https://tocsin.example/base", "https://tocsin.example/base/callbacks/main/status"),
     ],
 )
 def test_twilio_signature_with_and_without_the_port(public: str, called: str) -> None:
     form = {"MessageSid": "SM1"}
     request = incoming(
-        {"X-Twilio-Signature": signed_by_twilio(called, form)}, urlencode(form).encode(), "/in/main/status", public
+        {"X-Twilio-Signature": signed_by_twilio(called, form)},
+        urlencode(form).encode(),
+        "/callbacks/main/status",
+        public,
     )
     assert kinds()["twilio"].verify(request, account("twilio"))
 
 
 def test_twilio_signature_with_repeated_keys_and_over_a_body() -> None:
-    url = f"{PUBLIC}/in/main/status"
+    url = f"{PUBLIC}/callbacks/main/status"
     body = b"A=2&A=1&A=2&MessageSid=SM1"
     many = MultiDict([("A", "2"), ("A", "1"), ("A", "2"), ("MessageSid", "SM1")])
     given = str(RequestValidator("a-token").compute_signature(url, many))
     assert signature("a-token", url, [("A", "2"), ("A", "1"), ("A", "2"), ("MessageSid", "SM1")]) == signature(
         "a-token", url, [("A", "1"), ("A", "2"), ("MessageSid", "SM1")]
     )
-    assert kinds()["twilio"].verify(incoming({"X-Twilio-Signature": given}, body, "/in/main/status"), account("twilio"))
+    assert kinds()["twilio"].verify(
+        incoming({"X-Twilio-Signature": given}, body, "/callbacks/main/status"), account("twilio")
+    )
     digest = RequestValidator("a-token").compute_hash("{}")
-    path = f"/in/main/status?bodySHA256={digest}"
+    path = f"/callbacks/main/status?bodySHA256={digest}"
     headers = {"X-Twilio-Signature": signed_by_twilio(PUBLIC + path, {})}
     assert kinds()["twilio"].verify(incoming(headers, b"{}", path), account("twilio"))
     assert not kinds()["twilio"].verify(incoming(headers, b"{ }", path), account("twilio"))
@@ -355,9 +362,9 @@ FORGED: list[dict[str, str]] = [
     {},
     {"X-Twilio-Signature": "", "telnyx-timestamp": "", "telnyx-signature-ed25519": ""},
     {"X-Twilio-Signature": "ü", "telnyx-timestamp": "²", "telnyx-signature-ed25519": "%%%"},
-    {"X-Twilio-Signature": signed_by_twilio(f"{PUBLIC}/in/main/status?h=1", FORMS[0], "other")},
-    {"X-Twilio-Signature": signed_by_twilio(f"{PUBLIC}/in/main/status?h=2", FORMS[0])},
-    {"X-Twilio-Signature": signed_by_twilio(f"{PUBLIC}/in/main/status?h=1", FORMS[1])},
+    {"X-Twilio-Signature": signed_by_twilio(f"{PUBLIC}/callbacks/main/status?h=1", FORMS[0], "other")},
+    {"X-Twilio-Signature": signed_by_twilio(f"{PUBLIC}/callbacks/main/status?h=2", FORMS[0])},
+    {"X-Twilio-Signature": signed_by_twilio(f"{PUBLIC}/callbacks/main/status?h=1", FORMS[1])},
     telnyx_headers(b"other"),
     telnyx_headers(urlencode(FORMS[0]).encode(), int(NOW.timestamp()) - 301),
     telnyx_headers(urlencode(FORMS[0]).encode(), int(NOW.timestamp()) + 301),

@@ -72,7 +72,9 @@ def test_from_a_rule_that_fires_to_an_acknowledged_page_and_back(
     _the_engine_is_through(product)
     assert [page["user"] for page in product.pages(number)] == [people.oncall], "nobody is paged after the answer"
     assert not post.to(people.second)
-    assert not post.to(people.boss)
+    # a warning about a gap is no page: after such a leap the proof may look before the channels have been seen again
+    about = [mail.subject for mail in post.to(people.boss) if incident["number"] in mail.subject + mail.text]
+    assert not about
 
     watch.metric.value = 0
     try:

@@ -13,6 +13,7 @@ from tocsin.api.schema import Count, removed, strict
 from tocsin.delivery import provider_queries, queries
 from tocsin.delivery.actions.providers import delete_providers, save_provider, test_provider
 from tocsin.delivery.api import DeliveryOut, delivery_json
+from tocsin.delivery.carrier import callback_path
 from tocsin.delivery.provider_queries import Going, going
 from tocsin.delivery.rules.providers import ProviderSpec
 from tocsin.platform.errors import NotFound
@@ -63,7 +64,7 @@ def provider_json(one: Going) -> dict[str, Any]:
         "position": row.position,
         "enabled": row.enabled,
         "carries": list(one.carries),
-        "replies_url": f"{settings.TOCSIN.public_url}/in/{row.slug}/message",
+        "replies_url": f"{settings.TOCSIN.public_url}{callback_path(row.slug, 'message')}",
         "state": one.state,
         "open_until": one.open_until,
         "problem": one.reason,

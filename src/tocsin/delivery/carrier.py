@@ -64,10 +64,16 @@ class Stored:
         await self._run(handovers.end, handover_id, provider_id, result, probe=probe)
 
 
+def callback_path(slug: str, what: str) -> str:
+    """Where a provider tells ``what`` ("status", "message" or "voice"). Not under ``/in/``: that is the senders' door,
+    which never asks Django."""
+    return f"/callbacks/{slug}/{what}"
+
+
 def callback_url(public_url: str, slug: str, what: str, handover_id: int) -> str:
     """Where a provider tells about a handover. Its number is signed by us as well: not every provider signs
     addresses."""
-    return f"{public_url}/in/{slug}/{what}?h={secrets.sign(handover_id, 'handover', compress=False)}"
+    return f"{public_url}{callback_path(slug, what)}?h={secrets.sign(handover_id, 'handover', compress=False)}"
 
 
 class Carrier:

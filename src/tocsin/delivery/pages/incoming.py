@@ -130,4 +130,4 @@ def _handover(token: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-urlpatterns: list[URLPattern] = [path("in/<slug:slug>/<slug:what>", receive, name="incoming")]
+urlpatterns: list[URLPattern] = [path("callbacks/<slug:slug>/<slug:what>", receive, name="incoming")]

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from tocsin.delivery import provider_queries
 from tocsin.delivery.actions.providers import delete_providers, save_provider, test_provider
+from tocsin.delivery.carrier import callback_path
 from tocsin.delivery.models import Provider
 from tocsin.delivery.provider_contract import Descriptor
 from tocsin.delivery.rules.providers import ProviderSpec
@@ -143,7 +144,7 @@ def _edit(request: Request, name: str, row: Provider | None) -> HttpResponse:
             "form": form,
             "provider": row,
             "guide": to_html(kind.guide().partition("\n")[2]),
-            "replies": f"{settings.TOCSIN.public_url}/in/{row.slug}/message" if row else "",
+            "replies": f"{settings.TOCSIN.public_url}{callback_path(row.slug, 'message')}" if row else "",
             "cancel": HOME,
         },
         422 if form.errors else 200,

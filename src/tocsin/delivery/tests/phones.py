@@ -84,7 +84,7 @@ def tell(
 ) -> HttpResponse:
     """A request as Twilio makes it, signed; by a client that has no cookies and checks CSRF."""
     public = settings.TOCSIN.public_url
-    url = f"{public}/in/{provider.slug}/{what}"
+    url = f"{public}/callbacks/{provider.slug}/{what}"
     if handover is not None:
         url = callback_url(public, provider.slug, what, handover.pk) + more
     answer = Client(enforce_csrf_checks=True).post(

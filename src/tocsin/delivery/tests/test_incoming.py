@@ -69,11 +69,11 @@ def test_a_forged_request_is_refused_and_counted(world: World, main: Provider, a
 def test_what_is_too_large_or_nowhere_or_nonsense(world: World, main: Provider) -> None:
     client = Client(enforce_csrf_checks=True)
     kind = "application/x-www-form-urlencoded"
-    assert client.post("/in/nobody/status", "a=1", content_type=kind).status_code == 404
-    assert client.post("/in/main/elsewhere", "a=1", content_type=kind).status_code == 404
-    assert client.get("/in/main/status").status_code == 405
-    assert client.post("/in/main/status", "a=" + "1" * 70_000, content_type=kind).status_code == 413
-    assert client.post("/in/main/status", b"\xff\xfe", content_type=kind).status_code == 403
+    assert client.post("/callbacks/nobody/status", "a=1", content_type=kind).status_code == 404
+    assert client.post("/callbacks/main/elsewhere", "a=1", content_type=kind).status_code == 404
+    assert client.get("/callbacks/main/status").status_code == 405
+    assert client.post("/callbacks/main/status", "a=" + "1" * 70_000, content_type=kind).status_code == 413
+    assert client.post("/callbacks/main/status", b"\xff\xfe", content_type=kind).status_code == 403
     assert tell(main, "message", {"A": "1"}).status_code == 400
     assert tell(main, "status", {"MessageSid": "never-sent", "MessageStatus": "delivered"}).status_code == 404
     assert tell(main, "voice", {"CallSid": "CA-never-made"}).content.decode().count("not known any more") == 1
@@ -421,7 +421,7 @@ def test_telnyx_replies_are_answered_by_a_message(world: World, ada: User) -> No
         headers = {"telnyx-timestamp": stamp, "telnyx-signature-ed25519": made}
         return (
             Client(enforce_csrf_checks=True)
-            .post("/in/other/message", body, content_type="application/json", headers=headers)
+            .post("/callbacks/other/message", body, content_type="application/json", headers=headers)
             .status_code
         )
 
@@ -432,7 +432,7 @@ def test_telnyx_replies_are_answered_by_a_message(world: World, ada: User) -> No
     assert Delivery.objects.filter(kind="notice", channel="sms", address=NUMBER).count() == 1
     assert told({"id": "S1", "to": [{"status": "delivered"}]}, "message.finalized") == 204
     assert Delivery.objects.get(provider_ref="S1").state == "delivered"
-    forged = Client().post("/in/other/message", b"{}", content_type="application/json")
+    forged = Client().post("/callbacks/other/message", b"{}", content_type="application/json")
     assert forged.status_code == 403
 
 

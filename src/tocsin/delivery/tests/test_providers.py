@@ -222,7 +222,7 @@ def test_pages(alice: Client, people: Named, world: World) -> None:
     row = Provider.objects.get()
     assert row.countries == ["+41", "+49"]
     shown = alice.get(f"{home}{row.pk}/").content.decode()
-    assert f"/in/{row.slug}/message" in shown
+    assert f"/callbacks/{row.slug}/message" in shown
     assert TOKEN not in shown
     assert alice.post(f"{home}{row.pk}/", fields | {"secret": "", "name": "First"}).status_code == 303
     row.refresh_from_db()
@@ -260,7 +260,7 @@ def test_api(alice: Client, people: Named, world: World) -> None:
     told = made.json()
     assert TOKEN not in made.content.decode()
     assert (told["slug"], told["secret_set"], told["carries"]) == ("main-line", True, ["sms", "voice"])
-    assert told["replies_url"].endswith("/in/main-line/message")
+    assert told["replies_url"].endswith("/callbacks/main-line/message")
     assert alice.get("/api/v1/providers").json()["items"][0]["state"] == "closed"
     body.pop("secret")
     changed = alice.put("/api/v1/providers/main-line", body | {"position": 2}, content_type="application/json")
