@@ -6,7 +6,7 @@ Reads, never writes. What a proof is made of: ``rules.proving``.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
@@ -28,6 +28,7 @@ PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 SEVERITIES = ("critical", "error", "warning", "info")
 MONTHS = 6
 MAX_MONTHS = 24
+AGES_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,12 @@ def prove(
     months: int = MONTHS,
     service_ids: Iterable[int] | None = None,
     at: datetime | None = None,
-    trusting: bool = False,
+    trusting: datetime | None = None,
 ) -> Proof:
     """Prove services (None: all that are enabled) for the coming months, from ``at`` (now) on.
 
-    ``trusting``: contact methods that nobody has verified count as if they were. Raises Forbidden, Invalid.
+    ``trusting``: contact methods whose address was given at that time or later count as if they were verified.
+    Raises Forbidden, Invalid.
     """
     require(actor, Deed.READ)
     if not 1 <= months <= MAX_MONTHS:
@@ -224,7 +226,9 @@ def _notes(services: Sequence[Service]) -> tuple[str, ...]:
     return (f"Without a policy, paged by team or administrators: {', '.join(bare[:5])}{' ...' if bare[5:] else ''}.",)
 
 
-def world(policies: Iterable[PolicySnapshot], since: datetime, until: datetime, *, trusting: bool = False) -> World:
+def world(
+    policies: Iterable[PolicySnapshot], since: datetime, until: datetime, *, trusting: datetime | None = None
+) -> World:
     """Whom the targets of these policies find from ``since`` to ``until``, and when each can be reached."""
     of = list(policies)
     schedules = oncall.load({key for one in of for key in one.ids("schedule")}, since, until)
@@ -241,8 +245,12 @@ def world(policies: Iterable[PolicySnapshot], since: datetime, until: datetime, 
     return World(schedules, dict(teams), people, away, managers, dict(leads), queries.zones())
 
 
+def _given(method: ContactMethod) -> datetime:
+    return method.changed_at or AGES_AGO
+
+
 def _away(
-    people: dict[int, str], since: datetime, until: datetime, trusting: bool
+    people: dict[int, str], since: datetime, until: datetime, trusting: datetime | None
 ) -> dict[tuple[int, Urgency], list[Away]]:
     """When and why people cannot be reached."""
     found: dict[tuple[int, Urgency], list[Away]] = defaultdict(list)
@@ -256,7 +264,7 @@ def _away(
                 kind = f" ({absence.kind})" if absence.kind else ""
                 away.append(Away(absence.starts_at, absence.ends_at, f"is away{kind}"))
             used = [methods[one.contact_method_id] for one in notifications(rules[user_id], urgency)]
-            proven = [method for method in used if trusting or method.verified_at is not None]
+            proven = [method for method in used if method.verified_at or (trusting and _given(method) >= trusting)]
             if not used:
                 away.append(Away(since, until, "has no usable contact method"))
             elif not proven:

@@ -105,7 +105,7 @@ class ContactMethod(models.Model):
     verified_at = models.DateTimeField(null=True, blank=True)
     reached_at = models.DateTimeField(null=True, blank=True, help_text="somebody last answered what it received")
     asked_at = models.DateTimeField(null=True, blank=True, help_text="asked whether it still reaches its person")
-    changed_at = models.DateTimeField(null=True, blank=True, help_text="its address was changed")
+    changed_at = models.DateTimeField(null=True, blank=True, help_text="its address was given or changed")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="no longer used from then on")
     disabled_at = models.DateTimeField(null=True, blank=True)
     disabled_reason = models.CharField(max_length=300, blank=True)

@@ -9,7 +9,7 @@ from django.db import transaction
 from tocsin.delivery.actions.notices import notify
 from tocsin.escalation import queries
 from tocsin.escalation.models import KnownGap
-from tocsin.escalation.proving import CounterExample, Proof, prove
+from tocsin.escalation.proving import AGES_AGO, CounterExample, Proof, prove
 from tocsin.oncall.rules.spans import both, without
 from tocsin.oncall.rules.wallclock import Span, to_us
 from tocsin.people.models import ContactMethod
@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 NIGHTLY = timedelta(hours=24)
 SETTLE = timedelta(seconds=30)  # a change is followed by others; the proof waits for the last of them
+TO_VERIFY = timedelta(days=7)  # so long a new contact method may stay unverified before its team is told
 MOST_SPANS = 2_000
 _LAST = "escalation.proof"
 
@@ -57,12 +58,13 @@ def reprove(proven_until: datetime | None = None) -> Proof:
     """Prove all services, remember the gaps, and tell the owning teams of those that are new.
 
     A gap is new when it lies before ``proven_until``, the end of the proof before, and was not there then; without a
-    proof before, all are. Where nobody has verified a contact method yet, that they are not verified is no news.
+    proof before, all are. That a contact method is not verified is no news for the week that its person has to do it,
+    nor where nobody has verified any: pages go there all the same.
     """
     with transaction.atomic():
         verifying = ContactMethod.objects.filter(verified_at__isnull=False).exists()
-        proof = prove(actor=SYSTEM, trusting=not verifying)
         now = clock.now()
+        proof = prove(actor=SYSTEM, trusting=now - TO_VERIFY if verifying else AGES_AGO)
         known = {row.key: row for row in KnownGap.objects.select_for_update()}
         horizon = [(to_us(proof.since), to_us(proven_until or proof.until))]
         for one in proof.counter_examples:

@@ -423,3 +423,16 @@ def test_where_nobody_verifies_anything_that_is_no_news(owned: Service) -> None:
     ContactMethod.objects.filter(user__name="Ben").update(verified_at=clock.now())
     assert not proofs.reprove().holds
     assert Notice.objects.exists()
+
+
+@pytest.mark.django_db
+def test_whoever_has_just_given_an_address_has_a_week_to_verify_it(owned: Service) -> None:
+    ContactMethod.objects.filter(user__name="Ada").update(verified_at=None, changed_at=clock.now())
+    assert proofs.reprove().holds
+    assert not prove(actor=SYSTEM).holds  # whoever asks is told
+    clock.shift(timedelta(days=6))
+    assert proofs.reprove().holds
+    assert not Notice.objects.exists()
+    clock.shift(timedelta(days=1, minutes=1))
+    assert not proofs.reprove().holds
+    assert "Ada has no verified contact method" in Notice.objects.earliest("id").body

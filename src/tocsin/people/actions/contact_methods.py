@@ -247,6 +247,7 @@ def _insert(user: User, spec: ContactMethodSpec) -> ContactMethod:
         label=spec.label.strip(),
         config=spec.config,
         secret=secrets.encrypt(spec.secret) if spec.secret else "",
+        changed_at=clock.now(),
     )
 
 
