@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import django
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from django.db import connections
 from granian._granian import RSGIProtocolClosed as ProtocolClosed
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tocsin.project.settings")
@@ -59,9 +60,10 @@ class _Threads:
         self._free.put_nowait(executor)
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Let the threads end, each with its database connection."""
         for executor in self._all:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.submit(connections.close_all)
+            executor.shutdown(wait=False)
 
 
 class _Loan:

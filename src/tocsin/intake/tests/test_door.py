@@ -13,10 +13,10 @@ from tests.contracts.sources import RAW, samples
 from tocsin.intake import actions
 from tocsin.intake.models import Inbox, Refusal, RefusalCount, SpoolMark
 from tocsin.intake.rules import row_of
-from tocsin.intake.tests.conftest import Web
 from tocsin.intake.tests.factories import source
 from tocsin.platform import clock, settings
 from tocsin.platform.actor import SYSTEM
+from tocsin.project.tests.serving import Web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

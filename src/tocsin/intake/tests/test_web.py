@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tocsin.intake.tests.conftest import Web
 from tocsin.project import rsgi
 from tocsin.project.rsgi import App
+from tocsin.project.tests.serving import Web
 from tocsin.project.web import _claim
 
 pytestmark = pytest.mark.django_db(transaction=True)
