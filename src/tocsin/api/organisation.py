@@ -12,6 +12,7 @@ from tocsin.api.paging import Paging, page
 from tocsin.api.schema import Moment, Strict
 from tocsin.incidents import actions as incidents
 from tocsin.people.rules import Deed, require
+from tocsin.platform import clock
 from tocsin.platform.models import AuditEntry
 
 router = Router(tags=["organisation"])
@@ -43,6 +44,16 @@ class AuditOut(Schema):
 class AuditList(Schema):
     items: list[AuditOut]
     next: str | None = None
+
+
+class ClockOut(Schema):
+    now: datetime
+
+
+@router.get("/clock", response=ClockOut)
+def show_clock(request: HttpRequest) -> dict[str, Any]:
+    """The time of this installation, by which every process of it works."""
+    return {"now": clock.now()}
 
 
 @router.get("/priority-matrix", response=MatrixOut)

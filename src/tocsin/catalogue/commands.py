@@ -90,12 +90,12 @@ def list_changes(service: Annotated[str, typer.Option(help="Only of this service
 def create_change(
     summary: Annotated[str, typer.Argument(help="What was changed.")],
     service: Annotated[str, typer.Option(help="Of which service.")] = "",
-    at: Annotated[str, typer.Option(help="When; now when not given.")] = "now",
+    at: Annotated[str, typer.Option(help="When; now when not given.")] = "",
     origin: Annotated[str, typer.Option(help="Where this comes from: a pipeline, a person.")] = "",
     link: Annotated[list[str] | None, typer.Option(help="An address to look at; may be repeated.")] = None,
 ) -> None:
     """Keep a change, as evidence for later."""
     links = [{"href": address, "text": address} for address in link or []]
-    body = {"service": service, "summary": summary, "at": moment(at), "origin": origin, "links": links}
+    body = {"service": service, "summary": summary, "at": moment(at) if at else None, "origin": origin, "links": links}
     with api() as server:
         output.emit(server.post("/changes", body), lambda value: output.say("Kept."))

@@ -3,13 +3,15 @@
 import json
 import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import typer
 import yaml
+
+from tocsin.cli.remote import api
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -30,15 +32,14 @@ def moment(text: str, *, local: bool = True) -> str:
     """An ISO 8601 moment, ``now``, or a duration ahead or back, ``+2h``, ``-30d``, as ISO 8601. Raises BadParameter.
 
     A moment without an offset is this machine's time; with ``local`` False it stays without one, for the server to read
-    as the schedule's time.
+    as the schedule's time. Now is what the server says it is.
     """
     wanted = text.strip()
     if wanted == "now":
-        return datetime.now(UTC).isoformat()
-    if wanted.startswith("+"):
-        return (datetime.now(UTC) + timedelta(seconds=seconds(wanted[1:]))).isoformat()
-    if wanted.startswith("-"):
-        return (datetime.now(UTC) - timedelta(seconds=seconds(wanted[1:]))).isoformat()
+        return _present().isoformat()
+    if wanted[:1] in ("+", "-"):
+        away = timedelta(seconds=seconds(wanted[1:]))
+        return (_present() + (away if wanted[0] == "+" else -away)).isoformat()
     try:
         found = datetime.fromisoformat(wanted)
     except ValueError as error:
@@ -46,6 +47,12 @@ def moment(text: str, *, local: bool = True) -> str:
     if found.tzinfo is None and local:
         found = found.astimezone()
     return found.isoformat()
+
+
+def _present() -> datetime:
+    """The server's time: this machine's clock may be wrong, and an exercise may have moved the server's."""
+    with api() as server:
+        return datetime.fromisoformat(server.get("/clock")["now"])
 
 
 def read_text(path: str) -> str:

@@ -117,11 +117,17 @@ def simulate(app: typer.Typer, panel: str) -> None:
         service: Annotated[str, typer.Option(help="Service on which an incident is imagined.")] = "",
         policy: Annotated[str, typer.Option(help="A policy instead of a service.")] = "",
         priority: Annotated[str, typer.Option(help="P1 to P5.")] = "P1",
-        at: Annotated[str, typer.Option(help="When it opens: ISO 8601; now when not given.")] = "now",
+        at: Annotated[str, typer.Option(help="When it opens: ISO 8601; now when not given.")] = "",
         for_: Annotated[str, typer.Option("--for", help="How long to look ahead, such as 4h.")] = "4h",
     ) -> None:
         """Foretell the pages that would go out: who, when, how and why. Nothing is sent or written."""
-        body = {"service": service, "policy": policy, "priority": priority, "at": moment(at), "for_s": seconds(for_)}
+        body = {
+            "service": service,
+            "policy": policy,
+            "priority": priority,
+            "at": moment(at) if at else None,
+            "for_s": seconds(for_),
+        }
         with api() as server:
             output.emit(server.post("/simulate", body), _told)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,14 @@ def world(tell: Callable[..., Any]) -> None:
         "user:alice@example.org",
     )
     tell("service", "create", "--name", "Web Shop", "--team", "core", "--policy", "standard", "--tier", "1")
+
+
+def test_now_is_the_servers(tocsin: Run, tell: Callable[..., Any]) -> None:
+    clock.shift(timedelta(days=40))
+    world(tell)
+    tell("change", "create", "Deployed 4711", "--service", "web-shop", "--at", "-2h")
+    (kept,) = tell("change", "list")["items"]
+    assert abs(clock.now() - timedelta(hours=2) - datetime.fromisoformat(kept["at"])) < timedelta(minutes=1)
 
 
 def test_source_create_says_exactly_what_a_sender_needs(tocsin: Run, tell: Callable[..., Any]) -> None:

@@ -1,5 +1,3 @@
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from tocsin.cli import told
@@ -23,8 +21,5 @@ def test_moments() -> None:
     assert told.moment("2026-01-31T09:00:00+01:00") == "2026-01-31T09:00:00+01:00"
     assert told.moment("2026-01-31T09:00", local=False) == "2026-01-31T09:00:00"
     assert told.moment("2026-01-31T09:00").startswith("2026-01-31T09:00:00")
-    assert abs(datetime.now(UTC) + timedelta(hours=2) - datetime.fromisoformat(told.moment("+2h"))) < timedelta(
-        minutes=1
-    )
     with pytest.raises(Exception, match="moment"):
         told.moment("yesterday")
