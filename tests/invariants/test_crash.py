@@ -23,6 +23,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.invariants.crashing import VICTIMS, booted, children, kill_one
 from tests.journeys.product import Product
 from tests.journeys.waiting import until
 from tocsin.project.embedded import Embedded
@@ -74,37 +75,6 @@ class Sink:
             self.server.shutdown()
             self.server.server_close()
             thread.join(10)
-
-
-@contextmanager
-def booted(**settings: str) -> Iterator[Product]:
-    """The product in a folder of its own. Not pytest's: that one is closed to the account that PostgreSQL runs as."""
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-crash-"))
-    product = Product(folder, "smtp://127.0.0.1:9")
-    product.environment |= settings
-    try:
-        product.start()
-        yield product
-    finally:
-        product.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def children(product: Product) -> dict[str, int]:
-    """Process ids of the supervisor's children: ``database``, ``web``, ``engine``."""
-    found: dict[str, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-            command = (stat.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if int(fields[1]) != product.pid or fields[0] == "Z":
-            continue
-        for name, mark in (("database", "/postgres "), ("web", " web"), ("engine", " engine")):
-            if mark in command:
-                found[name] = int(stat.parent.name)
-    return found
 
 
 def furnish(product: Product, sink: Sink) -> str:
@@ -200,21 +170,7 @@ def kill_at_random(product: Product, kills: int, rng: random.Random) -> Counter[
     killed: Counter[str] = Counter()
     while sum(killed.values()) < kills:
         time.sleep(rng.uniform(0.3, 1.2))
-        alive = children(product)
-        name = rng.choice(["web", "engine", "database", "backend"])
-        pid = alive.get("database" if name == "backend" else name)
-        if pid is None:
-            continue
-        if name == "backend":
-            backends = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            if not backends:
-                continue
-            pid = int(rng.choice(backends))
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-        killed[name] += 1
+        kill_one(product, VICTIMS, rng, killed)
     return killed
 
 
