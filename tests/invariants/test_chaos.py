@@ -41,7 +41,7 @@ BACK_S = (1, 5)
 # kills of database and engine, whose pauses grow up to five seconds when they are killed again and again.
 BOUND_S = 2 * OUTAGE_S[1] + 33 + 2 * 30 + 30
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(SECONDS + 600)]
 
 
 class Provider:

@@ -257,11 +257,23 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How many messages one contact method gets: ``free`` within ``window_s`` at once, then one every ``spacing_s``
+    with all that came meanwhile, and one every ``urgent_s`` while a page of priority 1 waits. Seconds."""
+
+    free: int = 5
+    window_s: float = 600.0
+    spacing_s: float = 20.0
+    urgent_s: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
 class Descriptor:
     """What a channel is, declaratively: forms, checks and limits come from it.
 
     actions       its messages carry buttons or links to acknowledge and resolve
     bundles       several deliveries to one contact method may become one message, of at most ``bundle_size``
+    pace          how many messages one contact method gets in a storm; None: as many as there are
     verifies      the provider says whether the person's device got it
     concurrency   most messages under way at once, of one engine
     timeout_s     how long one send may take altogether
@@ -280,6 +292,7 @@ class Descriptor:
     config: tuple[Field, ...] = ()
     actions: bool = False
     bundles: bool = False
+    pace: Pace | None = None
     verifies: bool = False
     bundle_size: int = 1
     concurrency: int = 16

@@ -33,7 +33,7 @@ from tocsin.delivery.contract import (
     TryLater,
 )
 from tocsin.delivery.queries import Prepared
-from tocsin.delivery.rules import Release, Settled
+from tocsin.delivery.rules import Release, Settled, pacing
 from tocsin.platform import addresses, outbound, prepared
 
 log = structlog.get_logger("tocsin.delivery")
@@ -187,19 +187,30 @@ class Lane:
             return [fresh.popleft()]
         joint = sum(not item.alone for item in fresh)
         recent = now - self.heard.get(box.key, -RECENT_S) < RECENT_S
+        recent = recent or any(item.prepared.delivery.reason == pacing.HUSHED for item in fresh)
         size = rules.bundles(joint, size=self.channel.descriptor.bundle_size, alone_first=not recent)[0]
         return [fresh.popleft() for _ in range(size)]
 
     async def _send(self, box: Mailbox, items: list[Item]) -> None:
+        prepared = [item.prepared for item in items]
+        # what was in a refused bundle is tried alone, now: nobody would know that any more after the outbox
+        hush = None if items[0].alone else await self.owner.hushed(self.channel, prepared)
+        if hush is not None:
+            now = self.owner.time()
+            for item in (*items, *box.waiting):
+                self._settle(item, hush, now, now)
+            box.waiting.clear()
+            self._end(box)
+            return
         started = self.owner.time()
-        result = await self.owner.attempt(self.channel, [item.prepared for item in items])
+        result = await self.owner.attempt(self.channel, prepared)
         now = self.owner.time()
-        self.active -= 1
-        box.under_way = 0
         if self.channel.descriptor.bundles:
             self.heard[box.key] = now
             if len(self.heard) > 10_000:
                 self.heard = {key: moment for key, moment in self.heard.items() if now - moment < RECENT_S}
+        if not isinstance(result, Accepted | Delivered) and not items[0].alone:
+            await self.owner.refund(self.channel, prepared)
         if isinstance(result, Rejected) and len(items) > 1:
             self._take_apart(box, items, result, now)
         else:
@@ -220,6 +231,12 @@ class Lane:
                     else:
                         kept.append(item)
                 box.waiting = kept
+        self._end(box)
+
+    def _end(self, box: Mailbox) -> None:
+        """A message is through: the next ones may go."""
+        self.active -= 1
+        box.under_way = 0
         self._rest(box)
         self.pump()
         self.owner.freed(self, box)
@@ -273,6 +290,7 @@ class Deliverer:
         self._writes = Database("delivery-settle")
         self._pocket = Database("delivery-pocket")
         self._carry = Database("delivery-carry", 2)
+        self._paces = Database("delivery-pace")
         self._keeping: list[tuple[Message, Method, asyncio.Future[str]]] = []
         self._push_keys: dict[str, str] = {}
         self._expired_at = 0.0
@@ -461,6 +479,29 @@ class Deliverer:
         claimed = actions.claim(HELD, self.lease_s, channels=limits, busy=busy, few=few)
         return queries.prepare(claimed) if claimed else []
 
+    async def hushed(self, channel: Channel, items: Sequence[Prepared]) -> Release | None:
+        """Take the right to send these as one message; or how long they go back into the outbox.
+
+        A test is never made to wait. When the database cannot be asked they wait for it, as everything does.
+        """
+        pace, method = channel.descriptor.pace, items[0].method.id
+        if pace is None or not method or items[0].delivery.kind == "test":
+            return None
+        urgent = any(pacing.urgent(item.delivery.rank, item.delivery.reason) for item in items)
+        try:
+            seconds = await self._paces(actions.reserve, method, pace, urgent=urgent)
+        except AWAY as error:
+            log.warning("delivery.pace", error=str(error)[:200])
+            return Release(wait_s=1.0)
+        return Release(pacing.HUSHED, seconds) if seconds else None
+
+    async def refund(self, channel: Channel, items: Sequence[Prepared]) -> None:
+        """What was not taken does not count."""
+        method = items[0].method.id
+        if channel.descriptor.pace is not None and method and items[0].delivery.kind != "test":
+            with contextlib.suppress(*AWAY):
+                await self._paces(actions.refund, method)
+
     async def attempt(self, channel: Channel, items: Sequence[Prepared]) -> Result:
         """Send one message; whatever happens is a result."""
         assert self.context is not None  # noqa: S101 - set by _open
@@ -553,7 +594,7 @@ class Deliverer:
             await lane.channel.close()
         if self._owned and self.context is not None:
             await self.context.http.aclose()
-        for pool in (self._claims, self._writes, self._pocket, self._carry):
+        for pool in (self._claims, self._writes, self._pocket, self._carry, self._paces):
             await asyncio.to_thread(pool.close)
 
 

@@ -1,5 +1,6 @@
 """Tables of delivery: the outbox, the attempts, the demo phone's messages, webhooks, providers and what they took."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -142,6 +143,18 @@ class Received(models.Model):
         db_table = "delivery_received"
         constraints = [models.UniqueConstraint(fields=["provider", "ref"], name="received_once")]
         indexes = [models.Index(fields=["number", "-at"], name="received_number")]
+
+
+class ContactPace(models.Model):
+    """When a contact method got its last messages, see ``rules.pacing``; kept for all engines together."""
+
+    contact_method = models.OneToOneField(
+        "people.ContactMethod", primary_key=True, on_delete=models.CASCADE, related_name="+"
+    )
+    sent = ArrayField(models.DateTimeField(), default=list)
+
+    class Meta:
+        db_table = "delivery_contact_pace"
 
 
 class Delivery(models.Model):

@@ -150,7 +150,7 @@ def choice(channel: str, number: str, only: int | None = None) -> Choice:
                 lately.get(row.pk, Record()),
             )
         )
-    since = now - timedelta(seconds=rules.WINDOW_S)
+    since = now - timedelta(seconds=rules.NUMBER.window_s)
     sent = Handover.objects.filter(
         number=number, at__gt=since, channel="sms", state__in=("begun", "accepted", "delivered", "failed")
     )

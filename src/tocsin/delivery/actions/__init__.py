@@ -2,6 +2,7 @@
 
 from tocsin.delivery.actions.notices import notify, notify_resolved, send_test
 from tocsin.delivery.actions.outbox import LEASE_S, claim, drop_of, drop_stale, enqueue, expire, settle
+from tocsin.delivery.actions.pacing import refund, reserve
 from tocsin.delivery.actions.pocket import keep, mark_read
 from tocsin.delivery.actions.push import add_browser, private_key, push_key, renew_browser
 
@@ -19,7 +20,9 @@ __all__ = [
     "notify_resolved",
     "private_key",
     "push_key",
+    "refund",
     "renew_browser",
+    "reserve",
     "send_test",
     "settle",
 ]

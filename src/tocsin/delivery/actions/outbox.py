@@ -128,7 +128,7 @@ WITH due AS (
 )
 UPDATE delivery_delivery d SET
   state = CASE WHEN j.stale IS NULL THEN 'sending' ELSE 'dropped' END,
-  reason = coalesce(j.stale, ''),
+  reason = coalesce(j.stale, d.reason),
   next_at = NULL,
   claim = CASE WHEN j.stale IS NULL THEN %(claim)s::bigint END,
   claimed_until = CASE WHEN j.stale IS NULL THEN n.at + %(lease)s::float8 * interval '1 second' END,
@@ -138,7 +138,7 @@ FROM judged j, (SELECT tocsin_now() AS at) n
 WHERE d.id = j.id
 RETURNING d.id, d.kind, d.key, d.page_id, d.incident_id, d.generation, d.user_id, d.contact_method_id, d.channel,
           d.address, d.rank, d.attempts, coalesce(j.urgency, CASE d.kind WHEN 'resolved' THEN 'low' ELSE 'high' END),
-          n.at, d.state
+          n.at, d.reason, d.state
 """
 
 
@@ -172,10 +172,10 @@ def claim(
         },
         few=few,
     )
-    dropped = {row[3]: row[0] for row in rows if row[14] == "dropped" and row[3]}
+    dropped = {row[3]: row[0] for row in rows if row[15] == "dropped" and row[3]}
     if dropped:
         events.changed("page", dropped)
-    taken = [Claimed(row[0], token, *row[1:14]) for row in rows if row[14] == "sending"]
+    taken = [Claimed(row[0], token, *row[1:15]) for row in rows if row[15] == "sending"]
     taken.sort(key=lambda item: (item.rank, item.id))
     return taken
 
@@ -219,7 +219,18 @@ def _row(item: Settled) -> Row:
     started = delivery.at + timedelta(seconds=item.waited_s)
     ended = delivery.at + timedelta(seconds=item.took_s)
     if isinstance(result, Release):
-        return (delivery.id, delivery.claim, "pending", 0.0, "", result.reason, "", started, ended, delivery.number - 1)
+        return (
+            delivery.id,
+            delivery.claim,
+            "pending",
+            result.wait_s,
+            "",
+            result.reason,
+            "",
+            started,
+            ended,
+            delivery.number - 1,
+        )
     verdict = rules.after(result, number=delivery.number, urgency=delivery.urgency, delivery_id=delivery.id)
     ref = result.ref if isinstance(result, Delivered | Accepted) else ""
     outcome = {Delivered: "delivered", Accepted: "accepted", Rejected: "rejected"}.get(type(result), "try_later")

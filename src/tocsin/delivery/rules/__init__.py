@@ -71,13 +71,16 @@ class Claimed:
     number: int
     urgency: str
     at: datetime
+    reason: str = ""  # why it was put back into the outbox, if it was
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Not tried after all (we stop, or it waited too long in line): back into the outbox, not counted as an attempt."""
+    """Not tried after all (we stop, or it waited too long in line): back into the outbox for so many seconds, not
+    counted as an attempt."""
 
     reason: str = ""
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tocsin.delivery import numbers
-from tocsin.delivery.contract import Accepted, Delivered, Rejected, TryLater
+from tocsin.delivery.contract import Accepted, Delivered, Pace, Rejected, TryLater
 from tocsin.delivery.provider_contract import Account, Unfit
+from tocsin.delivery.rules import pacing
 
 PROVIDER = "provider"
 
@@ -172,17 +173,13 @@ def verdict(tried: Sequence[tuple[str, TryLater | Unfit]], resting: Sequence[tup
 
 # --- how much one number gets -------------------------------------------------------------------------------------
 
-FREE = 5  # messages to one number within the window that go out at once
-WINDOW_S = 600.0
-SPACING_S = 55.0  # then one a minute, which waits short enough for loud pages and gathers the rest in a bundle
+# After five within ten minutes one a minute, which waits short enough for loud pages and gathers the rest in a bundle.
+NUMBER = Pace(free=5, spacing_s=55.0)
 
 
 def wait_for_number(sent: Sequence[datetime], now: datetime) -> float:
     """Seconds until a number may get its next SMS; ``sent``: when it got the last ones."""
-    recent = [moment for moment in sent if (now - moment).total_seconds() < WINDOW_S]
-    if len(recent) < FREE:
-        return 0.0
-    return max(0.0, SPACING_S - (now - max(recent)).total_seconds())
+    return pacing.wait(NUMBER, sent, now, urgent=False)
 
 
 # --- news that comes later ----------------------------------------------------------------------------------------

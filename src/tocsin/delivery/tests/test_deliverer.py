@@ -22,6 +22,9 @@ from tocsin.platform import clock
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+TAKEN = b'{"id": "x1"}'  # as ntfy answers; webhooks do not care
+
+
 class Sink:
     """An HTTP server that keeps what it is sent; ``answer(body)`` says with which status."""
 
@@ -39,8 +42,9 @@ class Sink:
                 sink.bodies.append(body)
                 sink.headers.append(dict(self.headers))
                 self.send_response(sink.answer(body))
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(TAKEN)))
                 self.end_headers()
+                self.wfile.write(TAKEN)
 
             def log_message(self, *args: object) -> None:
                 pass

@@ -12,6 +12,7 @@ from tocsin.delivery.contract import (
     Field,
     Message,
     Method,
+    Pace,
     Rejected,
     Result,
     TryLater,
@@ -68,7 +69,8 @@ class Ntfy(Channel):
         secret=Field("secret", "Access token", "secret", "For topics that need one: begins with tk_", max_length=200),
         actions=True,
         bundles=True,
-        bundle_size=20,
+        bundle_size=100,
+        pace=Pace(),
         concurrency=16,
         icon="smartphone",
     )

@@ -11,6 +11,7 @@ from tocsin.delivery.contract import (
     Field,
     Message,
     Method,
+    Pace,
     Rejected,
     Result,
 )
@@ -36,6 +37,7 @@ class Voice(Channel):
         actions=True,
         bundles=True,
         bundle_size=100,
+        pace=Pace(free=2, spacing_s=120.0, urgent_s=45.0),
         concurrency=16,
         timeout_s=25.0,
         resolved=False,

@@ -27,6 +27,7 @@ from tocsin.delivery.contract import (
     Field,
     Message,
     Method,
+    Pace,
     Rejected,
     Result,
     TryLater,
@@ -153,7 +154,8 @@ class WebPush(Channel):
         ),
         actions=True,
         bundles=True,
-        bundle_size=20,
+        bundle_size=100,
+        pace=Pace(),
         concurrency=64,
         confirms=True,
         # a notification sounds once, and a service worker is put to sleep within a minute: only we can ring again
