@@ -1,0 +1,32 @@
+"""With the network cut off, all but the mail server beside it, a page still reaches a person."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.journeys.product import ROOT
+
+pytestmark = pytest.mark.journey
+
+
+def test_a_page_arrives_when_the_network_is_gone() -> None:
+    assert shutil.which("unshare"), "unshare is missing: apt-get install util-linux"
+    # without root a user namespace gives the right to make one for the network
+    apart = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
+    done = subprocess.run(
+        [*apart, sys.executable, "-m", "tests.journeys.cut_off"],
+        cwd=ROOT, capture_output=True, text=True, timeout=420, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["cut_off"]
+    assert told["number"] in told["mail"]
+    outcomes: dict[str, list[str]] = {}
+    for channel, outcome in told["attempts"]:
+        outcomes.setdefault(channel, []).append(outcome)
+    assert set(outcomes["ntfy"]) == set(outcomes["webhook"]) == {"try_later"}
+    assert outcomes["email"] == ["accepted"]
