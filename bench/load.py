@@ -33,17 +33,25 @@ class Outcome:
 class _Plan:
     """What is still to be sent."""
 
-    def __init__(self, build: Build, batch: int, total: int | None, until: int | None, keys: int | None) -> None:
+    def __init__(
+        self, build: Build, batch: int, total: int | None, until: int | None, keys: int | None, pace: float | None
+    ) -> None:
         self.build = build
         self.batch = batch
         self.total = total
         self.until = until
         self.keys = keys
+        self.pace = pace
+        self.began = time.monotonic()
         self.name = f"bk{secrets.token_hex(4)}"
         self.next = 0
         self.outcome = Outcome()
         self.open = 0
         self.finished = asyncio.Event()
+
+    def early(self) -> float:
+        """Seconds until the next event is due, where the load is paced."""
+        return self.began + self.next / self.pace - time.monotonic() if self.pace else 0.0
 
     def take(self) -> tuple[bytes, list[str]] | None:
         """The next request with the keys in it; None when the load is over."""
@@ -79,6 +87,9 @@ class _Connection(asyncio.Protocol):
         self._next()
 
     def _next(self) -> None:
+        if (early := self.plan.early()) > 0:
+            asyncio.get_running_loop().call_later(early, self._next)
+            return
         work = self.plan.take()
         if work is None:
             self.transport.close()
@@ -131,14 +142,16 @@ async def load(
     seconds: float | None = None,
     keys: int | None = None,
     stamp: bool = False,
+    pace: float | None = None,
 ) -> Outcome:
     """Send ``total`` events, or for ``seconds``, to a port of this machine.
 
     ``keys``: so many distinct keys, repeated; None: every event has its own. ``stamp``: note when each key was sent.
+    ``pace``: at most so many events a second.
     """
     loop = asyncio.get_running_loop()
     until = time.monotonic_ns() + round(seconds * 1e9) if seconds is not None else None
-    plan = _Plan(build, batch, total, until, keys)
+    plan = _Plan(build, batch, total, until, keys, pace)
     plan.open = connections
     spent = time.process_time()
     plan.outcome.began = plan.outcome.ended = time.monotonic_ns()

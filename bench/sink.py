@@ -1,7 +1,8 @@
 """The far end of pages: a web server that notes when it first saw each key. ``python -m bench.sink PORT``.
 
 Any POST is a notification and is answered at once. ``GET /wait?count=N&seconds=S`` answers when N keys have been seen,
-or after S seconds, with JSON: ``seen`` (key -> nanoseconds of the monotonic clock), ``requests``, ``repeats``.
+or after S seconds, with JSON: ``seen`` (key -> nanoseconds of the monotonic clock), ``requests``, ``repeats``, and
+``people``: how many messages each topic got, where the notifications are ntfy's.
 ``DELETE /`` forgets everything.
 """
 
@@ -10,11 +11,13 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 KEY = re.compile(rb"bk[0-9a-f]{8}-\d+")
-PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+TOPIC = re.compile(rb'"topic": ?"([^"]+)"')
+PLAIN = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{"id":"x"}'
 
 
 class Book:
@@ -24,12 +27,15 @@ class Book:
         self.seen: dict[bytes, int] = {}
         self.requests = 0
         self.repeats = 0
+        self.people: Counter[str] = Counter()
         self.changed = asyncio.Event()
 
     def note(self, body: bytes) -> None:
         """Note the keys of a notification."""
         now = time.monotonic_ns()
         self.requests += 1
+        for topic in TOPIC.findall(body)[:1]:
+            self.people[topic.decode()] += 1
         for key in set(KEY.findall(body)):
             if key in self.seen:
                 self.repeats += 1
@@ -47,12 +53,14 @@ class Book:
             except TimeoutError:
                 break
         seen = {key.decode(): at for key, at in self.seen.items()}
-        return json.dumps({"seen": seen, "requests": self.requests, "repeats": self.repeats}).encode()
+        told = {"seen": seen, "requests": self.requests, "repeats": self.repeats, "people": self.people}
+        return json.dumps(told).encode()
 
     def forget(self) -> None:
         """Begin anew."""
         self.seen.clear()
         self.requests = self.repeats = 0
+        self.people.clear()
 
 
 class Caller(asyncio.Protocol):

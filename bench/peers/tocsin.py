@@ -22,12 +22,13 @@ class Tocsin(Peer):
     """Two services: one that pages the sink, each alert an incident of its own; one that groups and pages nobody."""
 
     name = "Tocsin"
+    source = Path(__file__).resolve().parents[2] / "src"
 
     def start(self) -> None:
         environment = clean_environment() | {
             "TOCSIN_CONFIG_DIR": str(self.folder / "config"),
             "TOCSIN_OUTBOUND_ALLOW": "127.0.0.0/8",
-            "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src"),
+            "PYTHONPATH": str(self.source),
         }
         words = ["up", "--port", str(self.port), "--data", str(self.folder / "data"), "--no-demo"]
         self.run(sys.executable, "-m", "tocsin", *words, environment=environment)
