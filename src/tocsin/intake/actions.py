@@ -18,6 +18,7 @@ from tocsin.intake.rules import HeartbeatMissed, SourceSpec
 from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, clock, events, secrets
 from tocsin.platform.actor import SYSTEM, Actor
+from tocsin.platform.canary import SOURCE
 from tocsin.platform.errors import Conflict, Invalid, NotFound
 
 KEY_LENGTH = 32
@@ -330,6 +331,25 @@ def heard_of(last: Mapping[int, datetime]) -> None:
             " WHERE s.id = w.id AND (s.last_signal_at IS NULL OR s.last_signal_at < w.at - interval '5 seconds')",
             [list(last), list(last.values())],
         )
+
+
+# -- canaries --------------------------------------------------------------------------------------------------------
+
+
+def keep_canary_source(service_id: int) -> None:
+    """The source of canaries, made when there is none. It stands in no list, see ``platform.canary``."""
+    if Source._base_manager.filter(pk=SOURCE).exists():
+        return
+    source = Source(pk=SOURCE, service_id=service_id, name="Canary", kind="generic", created_at=clock.now())
+    _set_key(source, secrets.random_key(KEY_LENGTH))
+    source.save(force_insert=True)
+    clock.configuration_changed()
+    events.wake("sources")
+
+
+def canary_key() -> str:
+    """The key under which canaries come in by the door."""
+    return secrets.decrypt(Source._base_manager.get(pk=SOURCE).key_secret)
 
 
 # -- trying out ------------------------------------------------------------------------------------------------------

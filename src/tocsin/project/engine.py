@@ -27,7 +27,7 @@ from tocsin.escalation.actions import proofs, runs
 from tocsin.intake import jobs as intake
 from tocsin.oncall import jobs as oncall
 from tocsin.platform import clock, nodes
-from tocsin.project import ledger
+from tocsin.project import canary, ledger
 from tocsin.project.ledger import reconciling
 from tocsin.project.watchdog import DeadMan
 from tocsin.triage import actions as triage
@@ -244,6 +244,7 @@ class Engine:
 
     def _watch(self) -> int:
         self.dead_man.look()
+        canary.turn()
         return 0
 
     def start(self) -> None:
