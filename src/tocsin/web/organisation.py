@@ -13,6 +13,7 @@ from tocsin.delivery import canaries, objective
 from tocsin.delivery import queries as delivery
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.rules import LEVELS, MATRIX, PRIORITIES
+from tocsin.intake import partners
 from tocsin.intake import queries as intake
 from tocsin.people.models import ApiToken, ContactMethod, User
 from tocsin.people.rules import Deed, may, require
@@ -225,6 +226,7 @@ def health(request: Request) -> HttpResponse:
             "lately": objective.measured(),
             "objective": {"within_s": objective.WITHIN_S, "share": objective.SHARE * 100},
             "canary": canaries.status(),
+            "partners": partners.watched(),
             "ledger": LedgerEntry.objects.order_by("-id").first(),
             "reconciled": Setting.objects.filter(name="ledger.reconciled").values_list("value", flat=True).first(),
         },
