@@ -163,6 +163,21 @@ async def over_push(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any
 
 
 @asynccontextmanager
+async def over_unified_push(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any], Seen]]:
+    """An app that gave keys may still be sent to without them, or without our signature."""
+    async with over_push(behaviour) as (method, extra, seen):
+        whole = seen.reads
+
+        def reads(headers: dict[str, str], body: bytes) -> bytes:
+            if "content-encoding" not in headers:
+                return body
+            return whole(headers, body) if "authorization" in headers else BROWSER.open(body)
+
+        seen.reads = reads
+        yield method, extra, seen
+
+
+@asynccontextmanager
 async def through_a_provider(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any], Seen]]:
     """SMS and calls go through Twilio here; the other kinds are met in test_providers.py."""
     method = Method("+41791234567", user_id=1, id=5)
@@ -185,6 +200,7 @@ MEETINGS: dict[str, Meeting] = {
     "apprise": over_http("gotify://{host}:{port}/token"),
     "pocket": in_pocket,
     "webpush": over_push,
+    "unifiedpush": over_unified_push,
     "sms": through_a_provider,
     "voice": through_a_provider,
 }
@@ -290,7 +306,7 @@ def test_badly(kind: str, channel: Channel, behaviour: str, expected: type[Resul
 
 
 @pytest.mark.parametrize("behaviour", ["too-many", "too-many-until", "unavailable"])
-@pytest.mark.parametrize("kind", ["webhook", "ntfy", "webpush"])
+@pytest.mark.parametrize("kind", ["webhook", "ntfy", "webpush", "unifiedpush"])
 def test_retry_after_is_heeded(kind: str, behaviour: str) -> None:
     result, _ = send(kind, channels()[kind], behaviour)
     assert isinstance(result, TryLater)
@@ -303,7 +319,7 @@ def test_unusual_bodies(behaviour: str) -> None:
     assert isinstance(result, Accepted)
 
 
-@pytest.mark.parametrize("kind", ["webhook", "ntfy", "apprise", "webpush"])
+@pytest.mark.parametrize("kind", ["webhook", "ntfy", "apprise", "webpush", "unifiedpush"])
 @pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]", "192.168.1.1"])
 def test_our_own_network_is_refused(kind: str, host: str) -> None:
     scheme = "gotify" if kind == "apprise" else "http"

@@ -34,7 +34,7 @@ from tocsin.platform.models import Clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
-CHANNELS = ("webhook", "ntfy", "email", "apprise", "pocket", "webpush")
+CHANNELS = ("webhook", "ntfy", "email", "apprise", "pocket", "webpush", "unifiedpush")
 # at these points the other side has the message although nobody wrote that down
 TWICE = {"during call", "after call", "before commit"}
 
@@ -68,6 +68,7 @@ class Sink:
             "ntfy": f"http://{base}/topic",
             "apprise": f"gotify://{base}/token",
             "webpush": f"http://{base}/wp",
+            "unifiedpush": f"http://{base}/up",
             "email": "ada@example.org",
         }.get(channel, "ada")
 
@@ -108,6 +109,8 @@ def test_a_sender_killed_at_any_point_loses_nothing(
     secret, config, urgency = "", {}, "high"
     if channel == "webpush":  # a loud page would ring again meanwhile, as it should
         secret, config, urgency = Browser().secret, {"key": push_key()}, "low"
+    elif channel == "unifiedpush":
+        urgency = "low"
     method = world.method(user, channel, sink.address(channel), secret, **config)
     [key] = world.enqueue(world.page(world.incident(), user, urgency), [method])
     assert send(point, sink, channel, tmp_path / "arrived") == KILLED

@@ -15,6 +15,7 @@ from tocsin.api.parsing import StrictParser
 from tocsin.api.why import router as why
 from tocsin.catalogue.api import router as catalogue
 from tocsin.delivery.api import router as delivery
+from tocsin.delivery.api_canary import router as canary
 from tocsin.delivery.api_providers import router as providers
 from tocsin.delivery.api_webhooks import router as webhooks
 from tocsin.escalation.api import router as escalation
@@ -59,6 +60,7 @@ for router in (
     delivery,
     webhooks,
     providers,
+    canary,
     incidents,
     oncall,
     exchange,

@@ -16,6 +16,7 @@ from tocsin.people.queries import team_named
 from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, clock
 from tocsin.platform.actor import Actor
+from tocsin.platform.canary import SERVICE
 from tocsin.platform.errors import Conflict, Invalid, NotFound
 from tocsin.triage.rules import grouping_problems
 
@@ -233,3 +234,12 @@ def _facts(service: Service) -> dict[str, object]:
         "confidential": service.confidential,
         "depends_on": sorted(service.needs.values_list("needs__slug", flat=True)),
     }
+
+
+def keep_canary_service() -> int:
+    """The service of canaries, made when there is none; its id. It stands in no list, see ``platform.canary``."""
+    Service._base_manager.get_or_create(
+        pk=SERVICE,
+        defaults={"name": "Tocsin (canary)", "slug": "-canary", "tier": 1, "impact": "high", "created_at": clock.now()},
+    )
+    return SERVICE

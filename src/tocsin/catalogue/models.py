@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from tocsin.platform.canary import Real
+
 
 class Service(models.Model):
     """Something people depend on. Its policy says who is paged; its grouping says which alerts are one incident."""
@@ -37,6 +39,8 @@ class Service(models.Model):
     )
     created_at = models.DateTimeField()
     dependencies = models.ManyToManyField("self", through="Dependency", symmetrical=False, related_name="dependants")
+
+    objects = Real["Service"]()
 
     class Meta:
         db_table = "catalogue_service"

@@ -9,11 +9,13 @@ from ninja import Router, Schema, Status
 from tocsin.api.auth import asker
 from tocsin.api.schema import Strict
 from tocsin.delivery import actions, queries
+from tocsin.delivery.actions.push import push_key
 from tocsin.delivery.actions.verifying import send_code
 from tocsin.delivery.models import Delivery
 from tocsin.incidents import queries as incidents
 from tocsin.incidents.api import number_of
 from tocsin.people.actions import verifying
+from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import NotFound
 
@@ -135,3 +137,16 @@ def confirm(request: HttpRequest, method_id: int, body: CodeIn) -> dict[str, Any
     """Verify a contact method with the code that it received; five tries."""
     method = verifying.confirm(method_id, body.code, actor=asker(request))
     return {"id": method.pk, "channel": method.channel, "verified_at": method.verified_at}
+
+
+class PushKeyOut(Schema):
+    """The public half of this installation's key pair for push (VAPID), base64url."""
+
+    key: str
+
+
+@router.get("/push-key", response=PushKeyOut)
+def show_push_key(request: HttpRequest) -> dict[str, str]:
+    """The key that an app registers with for push (UnifiedPush), where it or its push server wants one."""
+    require(asker(request), Deed.READ)
+    return {"key": push_key()}

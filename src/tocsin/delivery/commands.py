@@ -1,4 +1,4 @@
-"""``tocsin webhook`` and ``tocsin provider``."""
+"""``tocsin webhook``, ``tocsin provider`` and ``tocsin canary``."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ import typer
 from tocsin.cli import output
 from tocsin.cli.crud import Kind, Ref, add_delete, add_list, add_save, add_show
 from tocsin.cli.output import Noun
-from tocsin.cli.remote import api
+from tocsin.cli.remote import EXIT_FAILED, api
 from tocsin.cli.told import part
 
 WEBHOOK = Kind("webhook", "/webhooks", ("slug", "name", "url", "team", "enabled"))
@@ -16,7 +16,8 @@ webhook = Noun("webhook", "Addresses outside that policies call.")
 PROVIDER = Kind("provider", "/providers", ("slug", "name", "kind", "position", "countries", "enabled", "state"))
 
 provider = Noun("provider", "Accounts that SMS and calls go through.")
-nouns = [webhook, provider]
+canary = Noun("canary", "The page that Tocsin sends itself, to see whether pages arrive.")
+nouns = [webhook, provider, canary]
 
 add_list(webhook, WEBHOOK)
 add_show(webhook, WEBHOOK)
@@ -84,3 +85,44 @@ def test_provider(name: Ref) -> None:
     with api() as server:
         sent = server.post(f"/providers/{part(name)}/test", {})
         output.emit(sent, lambda value: output.say(f"The test is on its way as message {value['id']}."))
+
+
+def _canary(told: dict[str, Any]) -> None:
+    output.say(f"The canary: {told['state']}.")
+    if told["arrived_at"]:
+        output.say(f"The last one arrived {told['arrived_at']}, after {told['took_s']:.2f} s.")
+    if told["late_s"]:
+        output.say(f"One has been missing for {told['late_s']:.0f} s.")
+    times = f", half within {told['p50_s']:.2f} s, 99 % within {told['p99_s']:.2f} s" if told["arrived"] else ""
+    output.say(f"Last day: {told['arrived']} of {told['sent']} arrived{times}.")
+
+
+@canary.verb("show")
+def show_canary() -> None:
+    """Show whether it arrives and how fast; exit code 1 when one is late."""
+    with api() as server:
+        told = server.get("/canary")
+    output.emit(told, _canary)
+    if told["state"] == "late":
+        raise typer.Exit(EXIT_FAILED)
+
+
+@canary.verb("set")
+def set_canary(
+    enabled: Annotated[bool | None, typer.Option("--on/--off", help="Whether it is sent.")] = None,
+    every: Annotated[int | None, typer.Option(help="Minutes from one to the next.")] = None,
+    late_after: Annotated[int | None, typer.Option(help="Seconds after which administrators are told.")] = None,
+    webhook: Annotated[str | None, typer.Option(help="The webhook that it goes to; empty: nowhere.")] = None,
+    door: Annotated[bool | None, typer.Option("--door/--inbox", help="Whether it comes in by HTTP.")] = None,
+) -> None:
+    """Set it; what is not given stays."""
+    asked = {
+        "enabled": enabled,
+        "every_minutes": every,
+        "late_after_s": late_after,
+        "webhook": webhook,
+        "door": door,
+    }
+    with api() as server:
+        told = server.put("/canary", {name: value for name, value in asked.items() if value is not None})
+    output.emit(told, _canary)

@@ -49,6 +49,20 @@ class Webhook(models.Model):
         return self.name
 
 
+class Canary(models.Model):
+    """A page that Tocsin sent itself, and when it arrived; see ``project.canary``. What it left on its way is gone."""
+
+    id = models.BigAutoField(primary_key=True)
+    sent_at = models.DateTimeField()
+    arrived_at = models.DateTimeField(null=True)
+    told_at = models.DateTimeField(null=True, help_text="when the administrators were told that it is late")
+    cleared = models.BooleanField(default=False, help_text="what it left on its way was taken away")
+
+    class Meta:
+        db_table = "delivery_canary"
+        indexes = [models.Index(fields=["sent_at"], name="canary_sent")]
+
+
 class Provider(models.Model):
     """An account at a company, or a device, that SMS and calls go through; see ``provider_contract``.
 

@@ -19,6 +19,7 @@ from tocsin.people.actions import verifying
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform import clock, plugins, prepared, secrets
 from tocsin.platform.actor import Actor
+from tocsin.platform.canary import SINK
 
 GROUP = "tocsin.channels"
 ALONE = ("test", "notice", "code", "check")  # messages that are about no incident
@@ -318,7 +319,7 @@ SELECT extract(epoch FROM least(
 
 def next_due() -> float | None:
     """Seconds until the next delivery is due or a lease ends, not below zero; None when nothing waits."""
-    value = prepared.fetch(_NEXT, [list(channels())])[0][0]
+    value = prepared.fetch(_NEXT, [[*channels(), SINK]])[0][0]
     return None if value is None else max(0.0, float(value))
 
 

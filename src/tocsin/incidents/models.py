@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
+from tocsin.platform.canary import Real
+
 STATES = ["triggered", "acknowledged", "mitigated", "resolved", "closed"]
 OPEN_STATES = ["triggered", "acknowledged", "mitigated"]
 PRIORITIES = ["P1", "P2", "P3", "P4", "P5"]
@@ -53,6 +55,8 @@ class Incident(models.Model):
     snoozed_until = models.DateTimeField(null=True)
     confidential = models.BooleanField(default=False, db_default=False, help_text="only its readers see the details")
     updated_at = models.DateTimeField()
+
+    objects = Real["Incident"]()
 
     class Meta:
         db_table = "incidents_incident"

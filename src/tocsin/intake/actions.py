@@ -12,12 +12,13 @@ from tocsin.catalogue.queries import service_named
 from tocsin.intake import rules
 from tocsin.intake.contract import SourceKind, checked_config
 from tocsin.intake.contract.signal import Signal
-from tocsin.intake.kinds import all_kinds, kind_of
+from tocsin.intake.kinds import all_kinds, kind_of, open_config
 from tocsin.intake.models import Heartbeat, Refusal, RefusalCount, Source
 from tocsin.intake.rules import HeartbeatMissed, SourceSpec
 from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, clock, events, secrets
 from tocsin.platform.actor import SYSTEM, Actor
+from tocsin.platform.canary import SOURCE
 from tocsin.platform.errors import Conflict, Invalid, NotFound
 
 KEY_LENGTH = 32
@@ -64,6 +65,7 @@ def save_source(spec: SourceSpec, *, actor: Actor, id: int | None = None, key: s
     known, config = _judged(spec)
     with transaction.atomic():
         source = _locked(id) if id is not None else None
+        config = _sealed(known, config, source.config if source is not None else {})
         require(actor, Deed.CONFIGURE, service.team_id)
         if source is not None and source.service_id != service.pk:
             require(actor, Deed.CONFIGURE, source.service.team_id)
@@ -97,11 +99,11 @@ def update_source(id: int, *, actor: Actor, **changes: Any) -> Source:
     unknown = changes.keys() - SourceSpec.__dataclass_fields__.keys()
     if unknown:
         raise Invalid("A source has no such field.", dict.fromkeys(unknown, "not known"))
-    facts = {
+    facts: dict[str, Any] = {
         "name": source.name,
         "service": source.service.slug,
         "kind": source.kind,
-        "config": source.config,
+        "config": open_config(source.kind, source.config),
         "limit_per_minute": source.limit_per_minute,
         "enabled": source.enabled,
     }
@@ -181,6 +183,16 @@ def _judged(spec: SourceSpec) -> tuple[SourceKind, dict[str, Any]]:
     return known, config
 
 
+def _sealed(kind: SourceKind, config: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with what is secret encrypted; what is left out stays as it is stored."""
+    kept = dict(config)
+    for name in kind.secrets:
+        value = kept.get(name, stored.get(name))
+        if value is not None:
+            kept[name] = value if value == stored.get(name) else secrets.encrypt(value)
+    return kept
+
+
 def _free_name(service: Service, kind: SourceKind) -> str:
     taken = set(Source.objects.filter(service=service).values_list("name", flat=True))
     name, number = kind.label[:110], 1
@@ -204,18 +216,19 @@ def _facts(source: Source) -> dict[str, Any]:
         "name": source.name,
         "kind": source.kind,
         "service": source.service_id,
-        "config": source.config,
+        "config": open_config(source.kind, source.config),
         "limit_per_minute": source.limit_per_minute,
         "enabled": source.enabled,
     }
 
 
 def _keep_heartbeat(source: Source) -> None:
-    """The heartbeat of a source of that kind follows its configuration; other kinds have none."""
-    if source.kind != "heartbeat":
+    """The heartbeat of a source that owes check-ins follows its configuration; other kinds have none."""
+    owed = rules.check_ins_owed(source.kind, source.config)
+    if owed is None:
         Heartbeat.objects.filter(source=source).delete()
         return
-    interval, grace = int(source.config["interval_s"]), int(source.config["grace_s"])
+    interval, grace = owed
     beat, _ = Heartbeat.objects.select_for_update().get_or_create(
         source=source, defaults={"interval_s": interval, "grace_s": grace}
     )
@@ -330,6 +343,25 @@ def heard_of(last: Mapping[int, datetime]) -> None:
             " WHERE s.id = w.id AND (s.last_signal_at IS NULL OR s.last_signal_at < w.at - interval '5 seconds')",
             [list(last), list(last.values())],
         )
+
+
+# -- canaries --------------------------------------------------------------------------------------------------------
+
+
+def keep_canary_source(service_id: int) -> None:
+    """The source of canaries, made when there is none. It stands in no list, see ``platform.canary``."""
+    if Source._base_manager.filter(pk=SOURCE).exists():
+        return
+    source = Source(pk=SOURCE, service_id=service_id, name="Canary", kind="generic", created_at=clock.now())
+    _set_key(source, secrets.random_key(KEY_LENGTH))
+    source.save(force_insert=True)
+    clock.configuration_changed()
+    events.wake("sources")
+
+
+def canary_key() -> str:
+    """The key under which canaries come in by the door."""
+    return secrets.decrypt(Source._base_manager.get(pk=SOURCE).key_secret)
 
 
 # -- trying out ------------------------------------------------------------------------------------------------------

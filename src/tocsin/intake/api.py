@@ -11,6 +11,7 @@ from tocsin.api.paging import Paging, page
 from tocsin.api.schema import Count, Strict, removed
 from tocsin.catalogue import queries as catalogue
 from tocsin.intake import actions, queries
+from tocsin.intake.kinds import open_config
 from tocsin.intake.models import Refusal, Source
 from tocsin.platform.actor import Actor
 
@@ -96,7 +97,7 @@ def source_json(row: Source) -> dict[str, Any]:
         "name": row.name,
         "kind": row.kind,
         "service": row.service.slug,
-        "config": row.config,
+        "config": open_config(row.kind, row.config),
         "limit_per_minute": row.limit_per_minute,
         "enabled": row.enabled,
         "created_at": row.created_at,

@@ -1,6 +1,8 @@
 """The kinds of sources that are installed, by name and by address."""
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from tocsin.intake.contract import SourceKind
 from tocsin.platform import plugins
@@ -35,6 +37,12 @@ def fixed_paths() -> dict[str, SourceKind]:
             found[path] = source
             found[path + "/"] = source
     return found
+
+
+def open_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A source's configuration without what is secret, for people to read."""
+    known = kind_of(kind)
+    return {name: value for name, value in config.items() if known is None or name not in known.secrets}
 
 
 def kind_of(name: str) -> SourceKind | None:

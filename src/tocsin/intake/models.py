@@ -6,6 +6,8 @@ Triage moves it in one transaction, so a signal is always in exactly one of them
 
 from django.db import models
 
+from tocsin.platform.canary import Real
+
 
 class Source(models.Model):
     """Where signals come from: a kind plus a key, bound to a service."""
@@ -20,6 +22,8 @@ class Source(models.Model):
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField()
     last_signal_at = models.DateTimeField(null=True, blank=True)
+
+    objects = Real["Source"]()
 
     class Meta:
         db_table = "intake_source"

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet, Sum
 
 from tocsin.intake.contract import SourceKind
-from tocsin.intake.kinds import all_kinds, kind_of
+from tocsin.intake.kinds import all_kinds, kind_of, open_config
 from tocsin.intake.models import Heartbeat, Inbox, Refusal, RefusalCount, Source
 from tocsin.intake.rules import SourceSpec
 from tocsin.people.rules import Deed, may, require
@@ -94,7 +94,7 @@ def export_sources() -> list[SourceSpec]:
             name=found.name,
             service=found.service.slug,
             kind=found.kind,
-            config=found.config,
+            config=open_config(found.kind, found.config),
             limit_per_minute=found.limit_per_minute,
             enabled=found.enabled,
         )

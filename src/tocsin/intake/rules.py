@@ -203,6 +203,15 @@ def masked_path(path: str) -> str:
     return clean_text(f"{head}{mark}{'/'.join(shown)}")[:500]
 
 
+def check_ins_owed(kind: str, config: Mapping[str, Any]) -> tuple[int, int] | None:
+    """How often a source of this kind has to check in, and how late it may, seconds; None: it need not."""
+    if kind == "heartbeat":
+        return int(config["interval_s"]), int(config["grace_s"])
+    if kind == "partner":  # it speaks once a minute
+        return 60, int(config["after_minutes"]) * 60 - 60
+    return None
+
+
 def heartbeat_due(checked_in: datetime, interval_s: int, grace_s: int) -> datetime:
     """When the next check-in is late."""
     return checked_in + timedelta(seconds=interval_s + grace_s)

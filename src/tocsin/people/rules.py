@@ -271,9 +271,9 @@ def mask(address: str) -> str:
 
 
 def holds_credential(channel: str, address: str) -> bool:
-    """Whether an address is itself a secret: every Apprise URL, every browser's subscription, and any URL with a name
+    """Whether an address is itself a secret: every Apprise URL, every subscription to push, and any URL with a name
     or password before its host."""
-    if channel in ("apprise", "webpush"):
+    if channel in ("apprise", "webpush", "unifiedpush"):
         return True
     _, found, rest = address.partition("://")
     return bool(found) and "@" in rest.partition("/")[0]

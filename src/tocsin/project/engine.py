@@ -27,7 +27,7 @@ from tocsin.escalation.actions import proofs, runs
 from tocsin.intake import jobs as intake
 from tocsin.oncall import jobs as oncall
 from tocsin.platform import clock, nodes
-from tocsin.project import ledger
+from tocsin.project import canary, ledger, partners
 from tocsin.project.ledger import reconciling
 from tocsin.project.watchdog import DeadMan
 from tocsin.triage import actions as triage
@@ -170,6 +170,8 @@ class Engine:
         self.keeper = Worker("keeper", self._keep)
         self.dead_man = DeadMan(settings.TOCSIN.dead_man_url)
         self.watchdog = Worker("watchdog", self._watch)
+        self.canary = Worker("canary", canary.turn)
+        self.partners = Worker("partners", partners.turn)
         self.prover = Worker("prover", self._prove)
         self._proven, self._proven_at = -1, 0.0
         self.reader = Worker("reader", self._read)
@@ -178,7 +180,7 @@ class Engine:
         self._sealed_at = 0.0
         self.workers = [
             self.triage, self.escalation, self.timers, self.keeper, self.watchdog, self.prover, self.reader,
-            self.sealer,
+            self.sealer, self.canary, self.partners,
         ]  # fmt: skip
         self.listener = Listener(
             {
@@ -186,6 +188,7 @@ class Engine:
                 "escalation": [self.escalation.wake],
                 "delivery": [self.deliverer.wake],
                 "timers": [self.timers.wake],
+                "clock": [self.canary.wake, self.partners.wake],
             }
         )
 

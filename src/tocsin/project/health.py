@@ -13,6 +13,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from tocsin import __version__
+from tocsin.delivery import canaries
 from tocsin.delivery.models import Delivery
 from tocsin.escalation.models import Run
 from tocsin.intake.models import Inbox
@@ -60,7 +61,7 @@ def first_line(error: Exception) -> str:
 
 
 def overdue() -> dict[str, float]:
-    """How late the latest things are, seconds: escalation steps, deliveries, signals that wait for triage.
+    """How late the latest things are, seconds: escalation steps, deliveries, signals that wait for triage, the canary.
 
     Nothing late: 0.
     """
@@ -70,7 +71,8 @@ def overdue() -> dict[str, float]:
         "delivery": Delivery.objects.filter(state="pending").aggregate(at=Min("next_at"))["at"],
         "triage": Inbox.objects.aggregate(at=Min("received_at"))["at"],
     }
-    return {name: max(0.0, (now - at).total_seconds()) if at else 0.0 for name, at in oldest.items()}
+    late = {name: max(0.0, (now - at).total_seconds()) if at else 0.0 for name, at in oldest.items()}
+    return late | {"canary": canaries.late_s(canaries.config(), now)}
 
 
 @require_safe

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tocsin import __version__
-from tocsin.delivery import objective
+from tocsin.delivery import canaries, objective
 from tocsin.delivery.models import Attempt, Delivery, ProviderHealth
 from tocsin.escalation.models import Page, Run
 from tocsin.incidents.models import OPEN_STATES, PRIORITIES, Incident
@@ -76,7 +76,8 @@ def _incidents() -> Iterator[Metric]:
     yield _gauge(
         "incidents_open", "Open incidents, drills apart.", ((p, found.get(p, 0)) for p in PRIORITIES), "priority"
     )
-    yield GaugeMetricFamily("tocsin_alerts_open", "Open alerts.", Alert.objects.filter(state="open").count())
+    alerts = Alert.objects.filter(state="open", source_id__gt=0)
+    yield GaugeMetricFamily("tocsin_alerts_open", "Open alerts.", alerts.count())
 
 
 def _totals() -> Iterator[Metric]:
@@ -88,12 +89,12 @@ def _totals() -> Iterator[Metric]:
 
     refused = RefusalCount.objects.values_list("reason").annotate(n=Sum("count")).order_by()
     yield counter("refusals", "Requests of senders that were refused.", "reason", refused)
-    tried = dict(Attempt.objects.values_list("outcome").annotate(n=Count("id")).order_by())
+    tried = dict(Attempt.objects.filter(delivery_id__gt=0).values_list("outcome").annotate(n=Count("id")).order_by())
     yield counter("attempts", "Tries to deliver a message.", "outcome", ((o, tried.get(o, 0)) for o in OUTCOMES))
     told = ProviderHealth.objects.values_list("provider__slug", "refused")
     yield counter("provider_refusals", "Requests in a provider's name that had no good signature.", "provider", told)
     gaps = Q(user=None, reason__kind="gap")  # a webhook is nobody either, and no gap
-    pages = Page.objects.aggregate(
+    pages = Page.objects.filter(incident_id__gt=0).aggregate(
         all=Count("id"), nobody=Count("id", filter=gaps), webhook=Count("id", filter=Q(reason__kind="webhook"))
     )
     yield counter(
@@ -135,7 +136,22 @@ def _providers() -> Iterator[Metric]:
     yield _gauge("provider_resting", "Whether a provider of SMS and calls rests after failures.", resting, "provider")
 
 
-PARTS: tuple[Callable[[], Iterator[Metric]], ...] = (_nodes, _queues, _incidents, _totals, _providers, _promise)
+def _canary() -> Iterator[Metric]:
+    going = canaries.status()
+    late = "For how long the canary has been late; 0 while it arrives or is switched off."
+    yield GaugeMetricFamily("tocsin_canary_late_seconds", late, going.late_s)
+    took = [("0.5", going.p50_s), ("0.99", going.p99_s)]
+    yield _gauge(
+        "canary_round_trip_seconds",
+        "From a canary's signal to its page's arrival, last day.",
+        ((quantile, value) for quantile, value in took if value is not None),
+        "quantile",
+    )
+
+
+PARTS: tuple[Callable[[], Iterator[Metric]], ...] = (
+    _nodes, _queues, _incidents, _totals, _providers, _promise, _canary,
+)  # fmt: skip
 
 
 class _Database(Collector):

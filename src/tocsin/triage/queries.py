@@ -27,21 +27,24 @@ def readable_alerts(actor: Actor) -> Q:
     Nor what waits, is suppressed or is held on a service whose incidents are confidential: it has no incident yet
     that could have readers, so only administrators see it.
     """
+    real = Q(source_id__gt=0)  # not the canary's
     if incident_rules.reads_everything(actor):
-        return Q()
-    return incidents.readable(actor, "incident_id") & ~Q(incident_id=None, service__confidential=True)
+        return real
+    return real & incidents.readable(actor, "incident_id") & ~Q(incident_id=None, service__confidential=True)
 
 
 def readable_signals(actor: Actor) -> Q:
     """The condition on decided signals that this actor may read: those of alerts and incidents that they may read."""
+    real = Q(source_id__gt=0)  # not the canary's
     if incident_rules.reads_everything(actor):
-        return Q()
+        return real
     secret = Service.objects.filter(confidential=True).values("pk")
     of_secret = Q(service_id__in=secret) | Q(service_id=None, source_id__in=intake.source_ids(secret))
     # two lists instead of one: each is found by an index, however many alerts there are
     alerts = Alert.objects.order_by().values("pk")
     return (
-        incidents.readable(actor, "incident_id")
+        real
+        & incidents.readable(actor, "incident_id")
         & ~Q(alert_id__in=alerts.filter(incident_id__in=incidents.hidden(actor)))
         & ~Q(alert_id__in=alerts.filter(incident=None, service_id__in=secret))
         & ~(Q(alert_id=None) & of_secret)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tocsin.delivery import canaries
 from tocsin.delivery.models import Delivery
 from tocsin.escalation.models import Run
 from tocsin.intake.models import Inbox
@@ -32,6 +33,8 @@ def light(now: datetime) -> Light:
         troubles.append("A message has waited more than 30 seconds to be sent.")
     if Inbox.objects.filter(received_at__lt=now - LATE).exists():
         troubles.append("Signals have waited more than 30 seconds to be looked at.")
+    if canaries.late_s(canaries.config(), now):
+        troubles.append("The canary has not arrived: pages may not either.")
     if troubles:
         return Light("bad", "Tocsin needs help", tuple(troubles))
     return Light("good", "Tocsin is well")

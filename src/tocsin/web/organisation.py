@@ -9,10 +9,11 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_http_methods
 
 from tocsin import __version__
-from tocsin.delivery import objective
+from tocsin.delivery import canaries, objective
 from tocsin.delivery import queries as delivery
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.rules import LEVELS, MATRIX, PRIORITIES
+from tocsin.intake import partners
 from tocsin.intake import queries as intake
 from tocsin.people.models import ApiToken, ContactMethod, User
 from tocsin.people.rules import Deed, may, require
@@ -81,6 +82,7 @@ def overview(request: Request) -> HttpResponse:
             "This installation",
             [
                 ("/settings/health/", "activity", "Health", "processes, queues, what is late"),
+                ("/settings/canary/", "bird", "Canary", "a page that Tocsin sends itself, to see whether pages arrive"),
                 ("/settings/audit/", "history", "Audit", "who changed what"),
                 ("/welcome/", "book-open", "First steps", "from nothing to a page on a phone in five minutes"),
                 ("/api/v1/docs", "file-json", "HTTP API", "everything the pages can do"),
@@ -223,6 +225,8 @@ def health(request: Request) -> HttpResponse:
             "promise": objective.kept(),
             "lately": objective.measured(),
             "objective": {"within_s": objective.WITHIN_S, "share": objective.SHARE * 100},
+            "canary": canaries.status(),
+            "partners": partners.watched(),
             "ledger": LedgerEntry.objects.order_by("-id").first(),
             "reconciled": Setting.objects.filter(name="ledger.reconciled").values_list("value", flat=True).first(),
         },

@@ -73,7 +73,7 @@ def welcome(request: Request) -> HttpResponse:
             "answered": answered,
             "at": steps.index(False) + 1 if False in steps else 6,
             "done_count": sum(steps),
-            "kinds": [kind for kind in kinds() if kind.kind != "heartbeat"],
+            "kinds": [kind for kind in kinds() if kind.kind not in ("heartbeat", "partner")],
             "engine": bool(nodes.alive("engine")),
             "may_configure": may(request.actor, Deed.CONFIGURE),
         },

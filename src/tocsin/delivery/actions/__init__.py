@@ -1,7 +1,16 @@
 """Every write of the outbox. Acting from a message, which escalates too, is in ``links``, above escalation."""
 
 from tocsin.delivery.actions.notices import notify, notify_resolved, send_test
-from tocsin.delivery.actions.outbox import LEASE_S, claim, drop_of, drop_stale, enqueue, expire, settle
+from tocsin.delivery.actions.outbox import (
+    LEASE_S,
+    claim,
+    drop_of,
+    drop_stale,
+    enqueue,
+    enqueue_canaries,
+    expire,
+    settle,
+)
 from tocsin.delivery.actions.pacing import refund, reserve
 from tocsin.delivery.actions.pocket import keep, mark_read
 from tocsin.delivery.actions.push import add_browser, private_key, push_key, renew_browser
@@ -13,6 +22,7 @@ __all__ = [
     "drop_of",
     "drop_stale",
     "enqueue",
+    "enqueue_canaries",
     "expire",
     "keep",
     "mark_read",

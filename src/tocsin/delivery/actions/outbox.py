@@ -11,6 +11,7 @@ from tocsin.delivery.actions.following import repeats, switch_off_gone
 from tocsin.delivery.contract import Accepted, Delivered, Rejected
 from tocsin.delivery.rules import Claimed, NewDelivery, PagesFailed, Release, Settled
 from tocsin.platform import clock, events, prepared
+from tocsin.platform.canary import SINK
 
 LEASE_S = 30.0  # longer than any channel may take; after a crash a page waits this long to be sent again
 
@@ -56,6 +57,13 @@ def enqueue(items: Sequence[NewDelivery], *, now: datetime) -> list[int]:
     if ids:
         events.wake("delivery")
     return ids
+
+
+def enqueue_canaries(items: Sequence[NewDelivery], *, now: datetime) -> None:
+    """``enqueue`` for the canary's messages, whose numbers are below zero; see ``platform.canary``."""
+    ids = enqueue(items, now=now)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE delivery_delivery SET id = -id WHERE id = ANY(%s)", [ids])
 
 
 # The index of what is due must not be taken for this: amid a storm it is full of what is sent already. The empty text
@@ -159,7 +167,7 @@ def claim(
     if channels is None:
         from tocsin.delivery.queries import channels as known  # queries reads; this is the one place that needs it
 
-        channels = dict.fromkeys(known(), limit)
+        channels = dict.fromkeys([*known(), SINK], limit)
     token = secrets.randbits(62) | 1
     rows = prepared.fetch(
         _CLAIM,

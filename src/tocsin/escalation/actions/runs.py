@@ -24,6 +24,7 @@ from tocsin.incidents.actions import Book, let_in_each, use_book
 from tocsin.people import queries as people
 from tocsin.platform import bulk, events
 from tocsin.platform.actor import SYSTEM
+from tocsin.platform.canary import SINK, is_canary
 
 log = structlog.get_logger()
 
@@ -373,7 +374,7 @@ def _write_pages(batch: _Batch) -> None:
                 NewDelivery(
                     kind="page",
                     key=webhook_key(key, page.webhook_id),
-                    channel=WEBHOOK,
+                    channel=WEBHOOK if page.webhook_id else SINK,
                     address=page.reason.target.name if page.reason.target else "",
                     page_id=key,
                     incident_id=state.id,
@@ -390,8 +391,10 @@ def _write_pages(batch: _Batch) -> None:
              reasons[id(page), urgency], "")
         )  # fmt: skip
     bulk.copy_rows("escalation_page", _PAGE, rows)
-    if outbox:
-        delivery.enqueue(outbox, now=now)
+    if real := [item for item in outbox if not is_canary(item.incident_id)]:
+        delivery.enqueue(real, now=now)
+    if len(real) < len(outbox):
+        delivery.enqueue_canaries([item for item in outbox if is_canary(item.incident_id)], now=now)
     if unreached:
         hurry(unreached)
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from django.db.models import QuerySet
 
 from tocsin.catalogue.models import Service
+from tocsin.delivery import canaries
 from tocsin.escalation import rules
 from tocsin.escalation.models import Page, Run
 from tocsin.escalation.queries.helping import KINDS
@@ -19,7 +20,10 @@ from tocsin.people.models import Membership, User
 from tocsin.people.rules import Deed, require
 from tocsin.platform import cel
 from tocsin.platform.actor import Actor
+from tocsin.platform.canary import is_canary
 from tocsin.platform.remember import Remembered
+
+DAY = 86_400
 
 
 def snapshots_of_services(service_ids: Iterable[int], *, confidential: bool = False) -> dict[int, rules.PolicySnapshot]:
@@ -161,11 +165,23 @@ _resolvers: Remembered[tuple[frozenset[int], frozenset[int], datetime, bool], Re
 
 def policies_of(incidents: Iterable[OfService], version: int) -> dict[int, rules.PolicySnapshot]:
     """The policy that each incident (by id) follows, as of this version of the configuration."""
-    of = list(incidents)
+    everything = list(incidents)
+    of = [one for one in everything if not is_canary(one.service_id)]
     plain = _snapshots.get(version, {one.service_id for one in of if not one.confidential})
     secret = {one.service_id for one in of if one.confidential}
     instead = _confidential.get(version, secret) if secret else {}
-    return {one.id: (instead if one.confidential else plain)[one.service_id] for one in of}
+    found = {one.id: (instead if one.confidential else plain)[one.service_id] for one in of}
+    if len(of) < len(everything):
+        policy = canary_policy()
+        found |= {one.id: policy for one in everything if is_canary(one.service_id)}
+    return found
+
+
+def canary_policy() -> rules.PolicySnapshot:
+    """The policy of canaries: it calls the webhook that was chosen for them, or the sink, and nobody after that."""
+    sink = canaries.webhook()
+    target = rules.Target("webhook", sink.pk, sink.name) if sink else rules.Target("webhook", 0, "the canary's sink")
+    return rules.PolicySnapshot(None, "Canary", 0, steps=(rules.Step((target,), DAY),))
 
 
 def remembered_notify_rules(user_ids: Iterable[int], version: int) -> dict[int, list[rules.NotifyRule]]:

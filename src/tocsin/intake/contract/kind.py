@@ -84,7 +84,8 @@ class ParseError(Exception):
 class Field:
     """One thing that a source may be told; a form renders itself from it.
 
-    ``type`` is ``text``, ``choice``, ``number``, ``flag`` or ``cel``. ``choices`` maps a choice to its label.
+    ``type`` is ``text``, ``choice``, ``number``, ``flag``, ``cel`` or ``secret``: kept encrypted, never
+    shown, and left as it is when a change leaves it out. ``choices`` maps a choice to its label.
     """
 
     name: str
@@ -139,6 +140,11 @@ class SourceKind:
     def address(self, base: str, key: str) -> str:
         """The address that a sender is given."""
         return f"{base}/in/{self.kind}/{key}"
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Names of the fields that are secret."""
+        return frozenset(item.name for item in self.fields if item.type == "secret")
 
     def defaults(self) -> dict[str, Any]:
         """The configuration of a source that was told nothing."""

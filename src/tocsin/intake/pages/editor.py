@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tocsin.catalogue import queries as catalogue
 from tocsin.intake import actions, queries
 from tocsin.intake.contract import Field, SourceKind
+from tocsin.intake.kinds import open_config
 from tocsin.intake.models import Source
 from tocsin.intake.rules import SourceSpec
 from tocsin.people.rules import Deed, may, require
@@ -57,6 +58,10 @@ def form_field(item: Field) -> forms.Field:
         return forms.BooleanField(**(common | {"required": False}))
     if item.type == "number":
         return forms.IntegerField(min_value=item.minimum, max_value=item.maximum, **common)
+    if item.type == "secret":
+        hint = f"{item.hint} Kept as it is when this is left empty."
+        widget = forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False)
+        return forms.CharField(max_length=4000, widget=widget, **(common | {"help_text": hint}))
     if item.type == "cel":
         attrs = {"class": "mono", "spellcheck": "false", "autocomplete": "off"}
         return forms.CharField(max_length=4000, widget=forms.TextInput(attrs=attrs), **common)
@@ -112,7 +117,8 @@ def edit(request: Request, source_id: int) -> HttpResponse:
     require(request.actor, Deed.CONFIGURE, row.service.team_id)
     kind = queries.kind(row.kind)
     initial = {"name": row.name, "service": row.service.slug, "limit_per_minute": row.limit_per_minute}
-    initial |= {f"config-{name}": value for name, value in (kind.defaults() | row.config).items()}
+    known = kind.defaults() | open_config(row.kind, row.config)
+    initial |= {f"config-{name}": value for name, value in known.items()}
     form = SourceForm(request.POST or None, kind=kind, services=_services(request), initial=initial)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data

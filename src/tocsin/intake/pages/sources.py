@@ -130,7 +130,12 @@ def _config(row: Source) -> list[tuple[str, object]]:
         return list(row.config.items())
     words = {True: "yes", False: "no"}
     return [
-        (item.label, item.choices.get(str(value)) or (words[value] if isinstance(value, bool) else value))
+        (
+            item.label,
+            "stored, and not shown"
+            if item.type == "secret"
+            else item.choices.get(str(value)) or (words[value] if isinstance(value, bool) else value),
+        )
         for item in kind.fields
         if (value := row.config.get(item.name, item.default)) not in (None, "")
     ]

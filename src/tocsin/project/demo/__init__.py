@@ -4,8 +4,11 @@ import structlog
 from django.db import transaction
 
 from tocsin.catalogue.models import Service
+from tocsin.delivery.actions.canaries import save_canary
+from tocsin.delivery.canaries import Config
 from tocsin.people.models import User
 from tocsin.platform import clock
+from tocsin.platform.actor import SYSTEM
 from tocsin.project.demo import company, history, loading
 
 log = structlog.get_logger(__name__)
@@ -34,4 +37,5 @@ def load() -> None:
         loading.save_triage(now)
         told = history.write(now)
         loading.learn_from_history()
+        save_canary(Config(enabled=True), actor=SYSTEM)
     log.info("the demo company is there", company=company.NAME, people=User.objects.count(), **told)

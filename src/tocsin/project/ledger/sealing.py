@@ -87,7 +87,8 @@ def _seal(name: str, bound: int, most: int) -> int:
 def _end_of_chunk(stream: Stream, after: int, bound: int) -> int | None:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT max(id) FROM (SELECT id FROM {stream.table} WHERE id > %s AND id <= %s ORDER BY id LIMIT %s) AS c",  # noqa: S608 - a constant
+            f"SELECT max(id) FROM (SELECT id FROM {stream.table} WHERE id > %s AND id <= %s AND {stream.only}"  # noqa: S608 - constants
+            " ORDER BY id LIMIT %s) AS c",
             [after, bound, CHUNK],
         )
         found = cursor.fetchone()[0]
@@ -103,7 +104,7 @@ def sealed(name: str, form: int, after: int, last: int) -> Seal:
             SELECT count(*), min({stream.at}), max({stream.at}),
                    encode(sha256(coalesce(string_agg(sha256(convert_to({stream.row}, 'UTF8')), ''::bytea ORDER BY id),
                                           ''::bytea)), 'hex')
-            FROM {stream.table} WHERE id > %s AND id <= %s
+            FROM {stream.table} WHERE id > %s AND id <= %s AND {stream.only}
             """,  # noqa: S608 - constants
             [after, last],
         )

@@ -19,6 +19,7 @@ from tocsin.incidents.actions import use_book
 from tocsin.intake import actions as intake
 from tocsin.platform import bulk, events
 from tocsin.platform.actor import SYSTEM
+from tocsin.platform.canary import is_canary
 from tocsin.triage import rules
 from tocsin.triage.actions import world as worlds
 from tocsin.triage.actions.desk import Desk
@@ -99,27 +100,36 @@ def _grouped_services(world: rules.World) -> list[int]:
 
 
 def _decide(signal: rules.Signal, world: rules.World) -> rules.Decision:
-    """Decide; a signal that rules or grouping choke on still pages: it is decided again without them."""
+    """Decide; a signal that rules or grouping choke on still pages: it is decided again without them.
+
+    The canary is decided without them at once: a rule that keeps everything from paging is no fault of Tocsin's.
+    """
+    if is_canary(signal.source_id):
+        return rules.decide(signal, _plain(world))
     try:
         return rules.decide(signal, world)
     except Exception:
         log.exception("triage.decide_failed", signal=signal.id, source=signal.source_id)
         world.alerts.pop((signal.source_id, signal.dedup_key), None)
-        plain = rules.World(
-            now=world.now,
-            sources=world.sources,
-            services={
-                key: rules.Service(s.id, s.name, s.slug, s.tier, s.impact, s.enabled, rules.Grouping(), s.team)
-                for key, s in world.services.items()
-            },
-            rules=(),
-            windows=(),
-            incidents=world.incidents,
-            alerts=world.alerts,
-            last={},
-            new_id=world.new_id,
-        )
-        return rules.decide(signal, plain)
+        return rules.decide(signal, _plain(world))
+
+
+def _plain(world: rules.World) -> rules.World:
+    """The same world without rules, maintenance and grouping."""
+    return rules.World(
+        now=world.now,
+        sources=world.sources,
+        services={
+            key: rules.Service(s.id, s.name, s.slug, s.tier, s.impact, s.enabled, rules.Grouping(), s.team)
+            for key, s in world.services.items()
+        },
+        rules=(),
+        windows=(),
+        incidents=world.incidents,
+        alerts=world.alerts,
+        last={},
+        new_id=world.new_id,
+    )
 
 
 def _write_signals(signals: Sequence[rules.Signal], decisions: Sequence[rules.Decision], now: datetime) -> None:

@@ -10,6 +10,7 @@ from tocsin.incidents import rules as incident_rules
 from tocsin.incidents.actions import Book, matrices
 from tocsin.platform import bulk, events
 from tocsin.platform.actor import Actor
+from tocsin.platform.canary import is_canary
 from tocsin.triage import rules
 
 
@@ -78,8 +79,9 @@ class Desk:
     ) -> int:
         impact = how.impact or service.impact or incident_rules.impact_of_tier(service.tier)
         urgency = how.urgency or incident_rules.URGENCY_OF_SEVERITY[how.severity]
+        canary = is_canary(service.id)
         state = incident_rules.State(
-            id=self._next_id(),
+            id=-alert.first_signal_id if canary else self._next_id(),
             service_id=service.id,
             title=alert.title[:1024],
             state="triggered",
@@ -94,6 +96,7 @@ class Desk:
             alert_count=1,
             open_alert_count=1,
             confidential=service.confidential,
+            drill=canary,
         )
         self.book.add([state])
         facts = {"how": "alert", "alert": alert.id, "severity": how.severity, "priority": state.priority,

@@ -5,19 +5,8 @@ the installation's key (VAPID, RFC 8292), so that nobody else can send to the su
 guarded client like everything else: the address came from a browser, and anybody can claim to be one.
 """
 
-import json
-import os
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import timedelta
-from email.utils import parseaddr
-from hashlib import sha256
-from hmac import digest
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
-
-import http_ece
-from cryptography.hazmat.primitives.asymmetric import ec
-from py_vapid.jwt import sign
 
 from tocsin.delivery.contract import (
     Accepted,
@@ -33,11 +22,9 @@ from tocsin.delivery.contract import (
     TryLater,
     post,
 )
+from tocsin.delivery.pushing import contact, encrypted, fitted, headers, raw, signature
 
-MOST = 3900  # bytes before encryption; one record of 4096 is all that push services promise to take
-SIGNED_FOR = timedelta(hours=12)  # services refuse more than a day
-# how long the push service keeps it for a device that is off, seconds
-KEEP_PAGE, KEEP_TEST, KEEP_REST = 4 * 3600, 600, 24 * 3600
+__all__ = ["WebPush", "channel", "contact", "payload"]
 
 
 def local(url: str) -> str:
@@ -65,67 +52,7 @@ def payload(message: Message) -> bytes:
         "drill": message.drill,
         "at": int(message.at.timestamp() * 1000),
     }
-    for name in ("body", "title"):
-        while (excess := len(_json(data)) - MOST) > 0 and data[name]:
-            # a character takes six bytes at most (\u0001)
-            data[name] = data[name][: -max(2, excess // 6)].rstrip() + "…" if len(data[name]) > 2 else ""
-    return _json(data)
-
-
-def _json(data: dict[str, Any]) -> bytes:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def topic(message: Message, auth: bytes) -> str:
-    """Messages of one topic replace each other while the device is off. The service must not read what it is about."""
-    name = message.incident.number if message.incident else message.key
-    return urlsafe_b64encode(digest(auth, name.encode(), sha256)[:18]).decode()
-
-
-def headers(message: Message, auth: bytes) -> dict[str, str]:
-    """How the push service is to treat the message."""
-    keep = {"page": KEEP_PAGE, "test": KEEP_TEST}.get(message.about, KEEP_REST)
-    return {
-        "TTL": str(keep),
-        "Urgency": "high" if message.loud or message.about == "test" else "normal",
-        "Topic": topic(message, auth),
-        "Content-Type": "application/octet-stream",
-        "Content-Encoding": "aes128gcm",
-    }
-
-
-def contact(public_url: str, email_from: str) -> str:
-    """Whom the push service may ask about us: our address when it is a public one, else the sender of mail."""
-    parts = urlsplit(public_url)
-    if parts.scheme == "https" and "." in (parts.hostname or "") and parts.port in (None, 443):
-        return f"https://{parts.hostname}"
-    return f"mailto:{parseaddr(email_from)[1] or 'tocsin@localhost'}"
-
-
-def signature(endpoint: str, public: str, private: str, message: Message, context: Context) -> str:
-    """The Authorization header: that we are we, to this push service, for a while."""
-    parts = urlsplit(endpoint)
-    claims = {
-        "aud": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
-        "exp": int((message.at + SIGNED_FOR).timestamp()),
-        "sub": contact(context.public_url, context.email_from),
-    }
-    key = ec.derive_private_key(int.from_bytes(raw(private), "big"), ec.SECP256R1())
-    return f"vapid t={sign(claims, key)},k={public}"
-
-
-def encrypted(content: bytes, p256dh: bytes, auth: bytes) -> bytes:
-    """The content for the eyes of one browser (RFC 8291): one record under keys that are used once."""
-    once = ec.generate_private_key(ec.SECP256R1())
-    sealed: bytes = http_ece.encrypt(
-        content, salt=os.urandom(16), private_key=once, dh=p256dh, auth_secret=auth, version="aes128gcm"
-    )
-    return sealed
-
-
-def raw(text: str) -> bytes:
-    """base64url without padding, as browsers write it."""
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return fitted(data)
 
 
 class WebPush(Channel):

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("delivery", "0006_providers"),
+        ("delivery", "0007_canary"),
         ("people", "0006_given_at"),
     ]
 
