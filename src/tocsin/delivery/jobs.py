@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection
 
-from tocsin.delivery import actions, provider_queries, queries, rules
+from tocsin.delivery import actions, mailboxes, provider_queries, queries, rules
 from tocsin.delivery.carrier import Carrier, Stored
 from tocsin.delivery.contract import (
     Accepted,
@@ -370,6 +370,7 @@ class Deliverer:
             keep=self._keep,
             refuses=addresses.refuses,
             push_key=self._push_key,
+            mailbox=functools.partial(_mailbox, configured.mail_domain),
         )
         carrier = Carrier(self.context.http, self.context.public_url, Stored(self._carry), provider_queries.kinds())
         self.context = replace(self.context, carry=carrier.carry)
@@ -555,6 +556,10 @@ class Deliverer:
             await self.context.http.aclose()
         for pool in (self._claims, self._writes, self._pocket, self._carry):
             await asyncio.to_thread(pool.close)
+
+
+def _mailbox(domain: str, kind: str, message: Message) -> str:
+    return mailboxes.address(kind, message, domain)
 
 
 def deliver_due() -> int:
