@@ -91,7 +91,7 @@ class Desk:
         if not self.pace.allows(client_of(session), asyncio.get_running_loop().time()):
             self.counts["slowed"] += 1
             return "450 4.7.1 Too many mails within a minute, please come again"
-        envelope.mail_from = address or ""
+        envelope.mail_from = (address or "").removeprefix("<>")  # mail that nobody may answer
         envelope.mail_options.extend(options)
         return "250 2.1.0 Go on"
 

@@ -36,14 +36,14 @@ class Mailroom:
 
         Raises the database's error when it is away; then nothing was taken.
         """
-        kind, _, token = mail.local.lower().partition("+")
+        kind, _, token = storable(mail.local.lower()).partition("+")
         identity = rules.read(mail.content[: 64 * 1024]).message_id
         name = identity.encode() or hashlib.sha256(mail.content).digest()
         now = clock.now()
         IncomingMail.objects.bulk_create(
             [
                 IncomingMail(
-                    key=hashlib.sha256(mail.local.lower().encode() + b"\0" + name).hexdigest(),
+                    key=hashlib.sha256(f"{kind}+{token}".encode() + b"\0" + name).hexdigest(),
                     kind=kind[:10],
                     token=token[:64],
                     envelope_sender=storable(mail.sender)[:320],

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from email.message import Message
 from typing import Literal
 
-from tocsin.delivery.rules.mail import FAULTS, Mail, content, kind_of, parts_of
+from tocsin.delivery.rules.mail import FAULTS, Mail, content, inside, kind_of, parts_of
 
 # Enhanced status codes (RFC 3463) that speak of the address: no such mailbox, domain or place, moved, ambiguous,
 # mailbox disabled, no mail taken there (RFC 7505). All else may be a full mailbox, a filter, an outage.
@@ -97,11 +97,10 @@ def _report(parsed: Message) -> Bounce | None:
 
 def _blocks(part: Message) -> list[dict[str, str]]:
     """The blocks of fields in a report, by lower-case name; whether the parser took them apart or not."""
-    inner = part.get_payload()
-    if isinstance(inner, list):
-        return [{name.lower(): str(value) for name, value in one.items()} for one in inner if isinstance(one, Message)]
+    if inner := inside(part):
+        return [{name.lower(): str(value) for name, value in one.items()} for one in inner]
     blocks = []
-    for block in re.split(r"\n\s*\n", content(part) or str(inner)):
+    for block in re.split(r"\n\s*\n", content(part)):
         unfolded = re.sub(r"\n[ \t]+", " ", block)
         pairs = (line.partition(":") for line in unfolded.split("\n") if ":" in line)
         blocks.append({name.strip().lower(): value.strip() for name, _, value in pairs})

@@ -103,10 +103,14 @@ def parts_of(parsed: Message, most: int = PARTS) -> list[Message]:
     while waiting and len(found) < most:
         part = waiting.pop(0)
         found.append(part)
-        inner = part.get_payload()
-        if isinstance(inner, list):
-            waiting[:0] = [one for one in inner if isinstance(one, Message)]
+        waiting[:0] = inside(part)
     return found
+
+
+def inside(part: Message) -> list[Message]:
+    """The parts of a part."""
+    inner = part.get_payload() if part.is_multipart() else None
+    return [one for one in inner if isinstance(one, Message)] if isinstance(inner, list) else []
 
 
 def content(part: Message) -> str:

@@ -39,7 +39,8 @@ def arrive(where: str, content: bytes, sender: str = "ada@example.org") -> Incom
 
 def report(action: str, status: str, diagnostic: str, text: str = "It could not be delivered.") -> bytes:
     """A report by RFC 3464, as Postfix makes them."""
-    return dedent("""\
+    return (
+        dedent("""\
         From: MAILER-DAEMON@mx.example.org (Mail Delivery System)
         Subject: Undelivered Mail Returned to Sender
         To: tocsin@example.org
@@ -79,7 +80,11 @@ def report(action: str, status: str, diagnostic: str, text: str = "It could not 
         ack
 
         --b/mx--
-        """).format(action=action, status=status, diagnostic=diagnostic, text=text).replace("\n", "\r\n").encode()
+        """)
+        .format(action=action, status=status, diagnostic=diagnostic, text=text)
+        .replace("\n", "\r\n")
+        .encode()
+    )
 
 
 def words(subject: str, text: str, **headers: str) -> bytes:
