@@ -88,9 +88,9 @@ def test_a_mail_that_comes_back_brings_the_next_contact_method_forward(product: 
             smtp.sendmail("", [page.sender.replace("bounce+", "bounce+a")], report("failed", "5.1.1", "smtp; 550"))
         smtp.sendmail("", [page.sender], report("failed", "5.1.1", "smtp; 550 5.1.1 User unknown"))
     assert f"INC-{incident}" in post.wait("dora@example.org").subject
-    (told,) = product.pages(incident)
-    states = {one["address"]: (one["state"], one["reason"]) for one in told["deliveries"]}
-    assert ("failed", "the mail came back: 550 5.1.1 User unknown") in states.values()
+    asked = "SELECT state, reason FROM delivery_delivery WHERE incident_id = %s AND address = %s"
+    ((state, reason),) = product.sql(asked, incident, "dora@gone.example")
+    assert (state, reason) == ("failed", "the mail came back: 550 5.1.1 User unknown")
 
 
 def test_a_listener_that_dies_is_started_again(product: Product, post: PostOffice) -> None:

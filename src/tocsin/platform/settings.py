@@ -104,6 +104,13 @@ class Settings(BaseSettings):
     def _networks(cls, value: list[Any]) -> list[IPv4Network | IPv6Network]:
         return [ip_network(str(item), strict=False) for item in value]
 
+    @field_validator("mail_listen")
+    @classmethod
+    def _port(cls, value: str) -> str:
+        if value and not 0 <= int(value.rpartition(":")[2]) <= 65535:
+            raise ValueError("its port must be at most 65535")
+        return value
+
     @model_validator(mode="after")
     def _mail_in(self) -> Self:
         if self.mail_listen and not self.mail_domain:

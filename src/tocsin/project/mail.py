@@ -91,7 +91,7 @@ class Desk:
         if not self.pace.allows(client_of(session), asyncio.get_running_loop().time()):
             self.counts["slowed"] += 1
             return "450 4.7.1 Too many mails within a minute, please come again"
-        envelope.mail_from = (address or "").removeprefix("<>")  # mail that nobody may answer
+        envelope.mail_from = address or "<>"
         envelope.mail_options.extend(options)
         return "250 2.1.0 Go on"
 
@@ -111,13 +111,12 @@ class Desk:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         """A whole mail: 250 only when it is committed, for all of its recipients."""
+        sender = envelope.mail_from.removeprefix("<>")  # mail that nobody may answer has none
         mails = []
         for address in dict.fromkeys(envelope.rcpt_tos):
             if found := self.taker_of(address):
                 local, taker = found
-                mails.append(
-                    (taker, Arrived(local, self.domain, envelope.mail_from, client_of(session), envelope.content))
-                )
+                mails.append((taker, Arrived(local, self.domain, sender, client_of(session), envelope.content)))
         storing = asyncio.get_running_loop().create_task(self.database(keep, mails))
         self.under_way.add(storing)
         storing.add_done_callback(self.under_way.discard)
