@@ -136,9 +136,9 @@ async def http_server(behaviour: str, answers: Mapping[str, bytes] = ANSWERS) ->
 
 
 @asynccontextmanager
-async def smtp_server(answer: Callable[[str], str | None]) -> AsyncIterator[Seen]:
+async def smtp_server(answer: Callable[[str], str | None], lines: list[str] | None = None) -> AsyncIterator[Seen]:
     """An SMTP server of few words. ``answer(command)``: what to say instead of the usual; ``None``: the usual;
-    ``"silent"``: nothing; ``"reset"``: hang up hard."""
+    ``"silent"``: nothing; ``"reset"``: hang up hard. ``lines`` gets the commands as they came."""
     seen = Seen()
     writers: list[asyncio.StreamWriter] = []
     usual = {"EHLO": "250 local", "HELO": "250 local", "DATA": "354 go on", "QUIT": "221 bye"}
@@ -161,6 +161,8 @@ async def smtp_server(answer: Callable[[str], str | None]) -> AsyncIterator[Seen
             alive = await say("CONNECT", "220 local")
             while alive and (line := await reader.readline()):
                 command = line.decode("latin-1").split()[0].upper()
+                if lines is not None:
+                    lines.append(line.decode("latin-1").strip())
                 alive = await say(command, usual.get(command, "250 ok"))
                 if command == "DATA" and alive and answer("DATA") is None:
                     body = await reader.readuntil(b"\r\n.\r\n")

@@ -25,6 +25,9 @@ def booted(**settings: str) -> Iterator[Product]:
     try:
         product.start()
         yield product
+    except BaseException:
+        print(f"what Tocsin said:\n{product.lines(100)}")
+        raise
     finally:
         product.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,12 +13,16 @@ from tests.journeys.waiting import free_port, until
 
 @dataclass(frozen=True)
 class Mail:
-    """One mail as it arrived."""
+    """One mail as it arrived; ``sender``: of the envelope."""
 
     to: str
     subject: str
     text: str
     html: str
+    sender: str = ""
+    reply_to: str = ""
+    message_id: str = ""
+    references: str = ""
 
     def link(self, word: str) -> str:
         """The address behind the link with this word, out of the plain text."""
@@ -52,6 +56,10 @@ class PostOffice:
                     subject=str(message["subject"]),
                     text=_text(plain),
                     html=_text(rich),
+                    sender=(envelope.mail_from or "").removeprefix("<>"),
+                    reply_to=str(message["Reply-To"] or ""),
+                    message_id=str(message["Message-ID"] or ""),
+                    references=str(message["References"] or ""),
                 )
             )
         return "250 kept"

@@ -16,6 +16,7 @@ import psycopg
 from tests.journeys.waiting import free_port, until
 
 ROOT = Path(__file__).resolve().parents[2]
+MAIL_DOMAIN = "in.tocsin.example"
 
 
 class Product:
@@ -25,6 +26,7 @@ class Product:
         self.folder = folder
         self.data = folder / "data"
         self.port = free_port()
+        self.mail_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "up.log"
         ours = ("TOCSIN_", "DATABASE_URL", "DJANGO_", "PYTEST_", "PG")
@@ -33,6 +35,8 @@ class Product:
             "TOCSIN_DATA_DIR": str(self.data),
             "TOCSIN_PORT": str(self.port),
             "TOCSIN_SMTP_URL": smtp_url,
+            "TOCSIN_MAIL_DOMAIN": MAIL_DOMAIN,
+            "TOCSIN_MAIL_LISTEN": f"127.0.0.1:{self.mail_port}",
             "TOCSIN_OUTBOUND_ALLOW": "127.0.0.0/8,::1/128",
             "COLUMNS": "200",
         }

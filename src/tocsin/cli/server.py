@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     app.command("up", rich_help_panel=panel)(up)
     app.command("web", rich_help_panel=panel)(web)
     app.command("engine", rich_help_panel=panel)(engine)
+    app.command("mail", rich_help_panel=panel)(mail)
     app.command("migrate", rich_help_panel=panel)(migrate)
     app.command("prepare", hidden=True)(prepare)
     app.command("doctor", rich_help_panel=panel)(doctor)
@@ -105,6 +106,7 @@ def up(
             log_format=settings.log_format,
             log_level=settings.log_level,
             workers=workers,
+            mail=bool(settings.mail_listen),
         )
     )
 
@@ -152,6 +154,30 @@ def engine(data: Data = None) -> None:
     from tocsin.project.engine import main
 
     main()
+
+
+def mail(
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where to take mail in. [env: TOCSIN_MAIL_LISTEN; 127.0.0.1:8725]"),
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="Domain whose mail is taken. [env: TOCSIN_MAIL_DOMAIN]", metavar="DOMAIN")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Take mail in: replies to pages, and mail that came back. Any number may run, on any number of machines.
+
+    `tocsin up` runs it too when TOCSIN_MAIL_LISTEN is set. The engines need TOCSIN_MAIL_DOMAIN as well: without it, no
+    mail says where to answer. Waits until the database's schema is current.
+    """
+    _set(mail_domain=domain, mail_listen=listen)
+    if not os.environ.get("TOCSIN_MAIL_LISTEN"):
+        _set(mail_listen="127.0.0.1:8725")
+    _wait_for_schema(data)
+    from tocsin.project.mail import main
+
+    raise typer.Exit(main())
 
 
 def _wait_for_schema(data: Path | None) -> None:

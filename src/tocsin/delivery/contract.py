@@ -118,6 +118,7 @@ class Message:
     others     names of the other people who were paged for it
     loud       whether it may wake somebody up
     drill      it is an exercise; channels must show it
+    answers    what this message answers, by the name that its sender gave it: a Message-ID; empty when nothing
     """
 
     kind: str
@@ -134,6 +135,7 @@ class Message:
     loud: bool = True
     drill: bool = False
     delivery_ids: tuple[int, ...] = ()
+    answers: str = ""
 
     @property
     def incident(self) -> IncidentFacts | None:
@@ -196,6 +198,7 @@ class Context:
     refuses       why a host must not be reached (it is in our own network); empty when it may, or is no host at all
     push_key      the private half of one of our key pairs for web push, by its public half; empty when there is none
     carry         has a provider send an SMS or make a call; chooses the provider, and another when one fails
+    mailbox       our own mail address for what comes back of a message: ``reply`` or ``bounce``; empty: there is none
     """
 
     http: Client
@@ -207,6 +210,7 @@ class Context:
     refuses: Callable[[str], Awaitable[str]] | None = None
     push_key: Callable[[str], Awaitable[str]] | None = None
     carry: "Callable[[Errand], Awaitable[Result]] | None" = None
+    mailbox: "Callable[[str, Message], str] | None" = None
 
 
 # --- what a channel says about itself -----------------------------------------------------------------------------

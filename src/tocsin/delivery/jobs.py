@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 
-from tocsin.delivery import actions, canaries, provider_queries, queries
+from tocsin.delivery import actions, canaries, mailboxes, provider_queries, queries
 from tocsin.delivery.carrier import Carrier, Stored
 from tocsin.delivery.contract import (
     Accepted,
@@ -160,6 +160,7 @@ class Deliverer:
             keep=self._keep,
             refuses=addresses.refuses,
             push_key=self._push_key,
+            mailbox=functools.partial(_mailbox, configured.mail_domain),
         )
         carrier = Carrier(self.context.http, self.context.public_url, Stored(self._carry), provider_queries.kinds())
         self.context = replace(self.context, carry=carrier.carry)
@@ -368,6 +369,10 @@ class Deliverer:
             await self.context.http.aclose()
         for pool in (self._claims, self._writes, self._pocket, self._carry, self._paces):
             await asyncio.to_thread(pool.close)
+
+
+def _mailbox(domain: str, kind: str, message: Message) -> str:
+    return mailboxes.address(kind, message, domain)
 
 
 def deliver_due() -> int:

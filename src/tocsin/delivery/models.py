@@ -1,4 +1,4 @@
-"""Tables of delivery: the outbox, the attempts, the demo phone's messages, webhooks, providers and what they took."""
+"""Tables of delivery: outbox, attempts, the demo phone's messages, webhooks, providers and what they took, mail in."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -169,6 +169,51 @@ class ContactPace(models.Model):
 
     class Meta:
         db_table = "delivery_contact_pace"
+
+
+class IncomingMail(models.Model):
+    """A mail that came to one of our addresses, a reply or a bounce, and what became of it.
+
+    ``content`` is there until that is decided (``next_at`` says when to look), and then forgotten. ``sender`` is what
+    its From says: written down, never believed. ``key`` names recipient and Message-ID: the same mail is taken once.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=10, help_text="reply or bounce")
+    token = models.CharField(max_length=64)
+    envelope_sender = models.CharField(max_length=320, blank=True)
+    client = models.CharField(max_length=64, blank=True, help_text="address of the server that handed it over")
+    size = models.IntegerField()
+    content = models.BinaryField(null=True)
+    received_at = models.DateTimeField()
+    next_at = models.DateTimeField(null=True)
+    tries = models.SmallIntegerField(default=0)
+    message_id = models.CharField(max_length=300, blank=True)
+    sender = models.CharField(max_length=320, blank=True)
+    delivery_id = models.BigIntegerField(null=True)
+    contact_method_id = models.BigIntegerField(null=True)
+    user = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    outcome = models.CharField(max_length=12, blank=True, help_text="see rules.incoming; empty: not yet decided")
+    text = models.CharField(max_length=200, blank=True, help_text="the beginning of what somebody wrote themselves")
+    answer = models.CharField(max_length=500, blank=True, help_text="what was said or done about it")
+    notice = models.ForeignKey(Notice, null=True, on_delete=models.SET_NULL, related_name="answers")
+    handled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "delivery_incoming_mail"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome="", next_at__isnull=False, content__isnull=False, handled_at__isnull=True)
+                | (~Q(outcome="") & Q(next_at__isnull=True, content__isnull=True, handled_at__isnull=False)),
+                name="incoming_mail_waits_or_is_done",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="incoming_mail_due"),
+            models.Index(fields=["contact_method_id", "-received_at"], name="incoming_mail_method"),
+            models.Index(fields=["received_at"], name="incoming_mail_received"),
+        ]
 
 
 class Delivery(models.Model):

@@ -58,7 +58,7 @@ class Prepared:
     others: tuple[str, ...] = ()
     problem: str = ""
     zone: str = "UTC"
-    notice: tuple[str, str, str] | None = None  # title, body, path
+    notice: tuple[str, str, str, str] | None = None  # title, body, path, the mail that it answers
 
     @property
     def why(self) -> str:
@@ -67,7 +67,9 @@ class Prepared:
 
     @property
     def mailbox(self) -> tuple[str, object, str]:
-        """Deliveries of one mailbox may become one message."""
+        """Deliveries of one mailbox may become one message; an answer belongs to its thread and goes alone."""
+        if self.notice is not None and self.notice[3]:
+            return (self.delivery.channel, self.delivery.key, self.delivery.kind)
         return (self.delivery.channel, self.method.id or self.method.address, self.delivery.kind)
 
 
@@ -88,7 +90,10 @@ FROM escalation_page p LEFT JOIN people_user u ON u.id = p.user_id
 JOIN incidents_incident i ON i.id = p.incident_id AND i.generation = p.generation
 WHERE p.incident_id = ANY(%s) ORDER BY p.id
 """
-_NOTICES = "SELECT id, title, body, path FROM delivery_notice WHERE id = ANY(%s)"
+_NOTICES = """
+SELECT n.id, n.title, n.body, n.path, coalesce(m.message_id, '') FROM delivery_notice n
+LEFT JOIN delivery_incoming_mail m ON m.notice_id = n.id WHERE n.id = ANY(%s)
+"""
 _METHODS = """
 SELECT u.id, u.name, u.is_active, u.zone, m.id, m.secret, m.config, m.label, m.disabled_at IS NOT NULL,
        m.disabled_reason
@@ -105,7 +110,7 @@ def prepare(deliveries: Sequence[Claimed]) -> list[Prepared]:
     base = settings.TOCSIN.public_url
     few = len(deliveries) <= prepared.FEW
     notice_ids = [one for item in deliveries if item.kind == "notice" and (one := rules.notice_id(item.key))]
-    notices: dict[int, tuple[str, str, str]] = {}
+    notices: dict[int, tuple[str, str, str, str]] = {}
     if notice_ids:
         notices = {row[0]: row[1:] for row in prepared.fetch(_NOTICES, [notice_ids], few=few)}
     incidents: dict[int, IncidentFacts] = {}
@@ -243,11 +248,12 @@ def _single(item: Prepared, expires: datetime) -> Message:
     delivery, incident = item.delivery, item.incident
     base = settings.TOCSIN.public_url
     if item.notice is not None:
-        title, body, path = item.notice
-        return rules.notice_message(
+        title, body, path, answered = item.notice
+        made = rules.notice_message(
             key=delivery.key, title=title, body=body, at=delivery.at, to=item.to, url=f"{base}{path}",
             delivery_id=delivery.id,
         )  # fmt: skip
+        return replace(made, answers=answered, incidents=(incident,) if answered and incident else ())
     if delivery.kind in ("code", "check"):
         return _asking(item)
     if delivery.kind == "test" or incident is None:

@@ -21,7 +21,7 @@ def own_id(kind: str) -> str:
 
 
 def report(kind: str, facts: Mapping[str, object] | None = None) -> None:
-    """Say that this process lives; ``kind`` is ``web`` or ``engine``, ``facts`` are for the health page."""
+    """Say that this process lives; ``kind`` is ``web``, ``engine`` or ``mail``, ``facts`` are for the health page."""
     now = clock.now()
     seen = Node.objects.filter(pk=own_id(kind)).update(seen_at=now, facts=dict(facts or {}))
     if not seen:

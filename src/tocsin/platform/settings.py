@@ -10,9 +10,9 @@ import secrets as token
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "TOCSIN_"
@@ -57,6 +57,22 @@ class Settings(BaseSettings):
         description="Mail server: smtp://user:password@host:port, smtps:// for TLS, smtp+starttls:// for STARTTLS.",
     )
     email_from: str = Field("Tocsin <tocsin@localhost>", description="Sender of mail.")
+    mail_domain: str = Field(
+        "",
+        max_length=253,
+        pattern=r"^([A-Za-z0-9-]+\.)*[A-Za-z0-9-]*$",
+        description="Domain whose mail comes to `tocsin mail`: pages can be answered by mail, and mail that comes back "
+        "is noticed. Empty: neither.",
+    )
+    mail_listen: str = Field(
+        "",
+        pattern=r"^((\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):[0-9]{1,5})?$",
+        description="Address and port on which mail is taken in, as 127.0.0.1:8725; `tocsin up` then runs "
+        "`tocsin mail` too. Needs mail_domain. Empty: not on this machine.",
+    )
+    mail_max_size: int = Field(10 * 1024 * 1024, ge=64 * 1024, description="Largest mail that is taken in, bytes.")
+    mail_tls_cert: Path | None = Field(None, description="Certificate chain (PEM) for STARTTLS of `tocsin mail`.")
+    mail_tls_key: Path | None = Field(None, description="Private key (PEM) that belongs to mail_tls_cert.")
     outbound_allow: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
         [],
         description="Private networks that webhooks and other outbound requests may reach, separated by commas. "
@@ -87,6 +103,29 @@ class Settings(BaseSettings):
     @classmethod
     def _networks(cls, value: list[Any]) -> list[IPv4Network | IPv6Network]:
         return [ip_network(str(item), strict=False) for item in value]
+
+    @field_validator("mail_listen")
+    @classmethod
+    def _port(cls, value: str) -> str:
+        if value and not 0 <= int(value.rpartition(":")[2]) <= 65535:
+            raise ValueError("its port must be at most 65535")
+        return value
+
+    @model_validator(mode="after")
+    def _mail_in(self) -> Self:
+        if self.mail_listen and not self.mail_domain:
+            raise ValueError(
+                "TOCSIN_MAIL_DOMAIN is needed with TOCSIN_MAIL_LISTEN: mail for which domain is to be taken?"
+            )
+        if (self.mail_tls_cert is None) != (self.mail_tls_key is None):
+            raise ValueError("TOCSIN_MAIL_TLS_CERT and TOCSIN_MAIL_TLS_KEY belong together; one of them is missing")
+        return self
+
+    @property
+    def mail_address(self) -> tuple[str, int] | None:
+        """Where mail is taken in on this machine: host and port; None: nowhere."""
+        host, _, port = self.mail_listen.rpartition(":")
+        return (host.strip("[]"), int(port)) if self.mail_listen else None
 
     @property
     def public_url(self) -> str:
@@ -158,5 +197,9 @@ def get() -> Settings:
     try:
         return Settings(**_secret_files())  # type: ignore[arg-type]  # values are strings; pydantic converts them
     except ValidationError as error:
-        text = "; ".join(f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}: {p['msg']}" for p in error.errors())
-        raise SettingsError(text) from error
+        raise SettingsError("; ".join(_told(p["loc"], p["msg"]) for p in error.errors())) from error
+
+
+def _told(place: tuple[int | str, ...], text: str) -> str:
+    """A problem with its setting's name; what concerns several settings names them itself."""
+    return f"{PREFIX}{'.'.join(map(str, place)).upper()}: {text}" if place else text.removeprefix("Value error, ")

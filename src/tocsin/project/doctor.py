@@ -190,6 +190,29 @@ def _mail(settings: Settings) -> Iterator[Finding]:
     yield Finding("mail", OK, f"{where} answers")
 
 
+def _mail_in(settings: Settings) -> Iterator[Finding]:
+    if not settings.mail_domain:
+        return
+    alive = nodes.alive("mail")
+    if not alive:
+        mend = "Set TOCSIN_MAIL_LISTEN for `tocsin up`, or start `tocsin mail`."
+        yield Finding("mail in", FAIL, f"no process takes mail for {settings.mail_domain}", mend)
+        return
+    if settings.mail_address is not None:
+        host, port = settings.mail_address
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+        try:
+            with smtplib.SMTP(host, port, timeout=NETWORK_S) as listener:
+                code = listener.docmd("HELO", "localhost")[0]
+        except (OSError, smtplib.SMTPException) as error:
+            yield Finding("mail in", FAIL, f"{host}:{port}: {health.first_line(error)}", "See the lines of `mail`.")
+            return
+        if code != 250:
+            yield Finding("mail in", FAIL, f"{host}:{port} answers {code}", "See the lines of `mail`.")
+            return
+    yield Finding("mail in", OK, f"{len(alive)} running for {settings.mail_domain}")
+
+
 def _address(settings: Settings) -> Iterator[Finding]:
     url = settings.public_url
     parts = urlsplit(url)
@@ -246,7 +269,8 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _processes,
     _lateness,
     _mail,
+    _mail_in,
     _address,
     _tls,
 )
-NEED_DATABASE = {_schema, _clock, _processes, _lateness}
+NEED_DATABASE = {_schema, _clock, _processes, _lateness, _mail_in}

@@ -20,7 +20,7 @@ from django.db import Error as DatabaseError
 from django.db import connection, connections
 
 from tocsin.delivery import objective
-from tocsin.delivery.actions import verifying
+from tocsin.delivery.actions import mail, verifying
 from tocsin.delivery.actions.handovers import forget_handovers
 from tocsin.delivery.jobs import Deliverer
 from tocsin.escalation.actions import proofs, runs
@@ -175,12 +175,13 @@ class Engine:
         self.prover = Worker("prover", self._prove)
         self._proven, self._proven_at = -1, 0.0
         self.reader = Worker("reader", self._read)
+        self.mail = Worker("mail", mail.work_through, then=self.deliverer.wake)
         self._asked_at = 0.0
         self.sealer = Worker("ledger", self._seal)
         self._sealed_at = 0.0
         self.workers = [
             self.triage, self.escalation, self.timers, self.keeper, self.watchdog, self.prover, self.reader,
-            self.sealer, self.canary, self.partners,
+            self.sealer, self.canary, self.partners, self.mail,
         ]  # fmt: skip
         self.listener = Listener(
             {
@@ -189,6 +190,7 @@ class Engine:
                 "delivery": [self.deliverer.wake],
                 "timers": [self.timers.wake],
                 "clock": [self.canary.wake, self.partners.wake],
+                "mail": [self.mail.wake],
             }
         )
 
@@ -216,6 +218,7 @@ class Engine:
         if housekeeping.tidy():
             intake.prune()
             forget_handovers()
+            mail.forget_mail()
         return 0
 
     def _prove(self) -> int:

@@ -1,6 +1,7 @@
 """Is this process alive, and can it take signals? For load balancers, container platforms and watchdogs."""
 
 import threading
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
 
@@ -109,14 +110,17 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     )
 
 
-def start_reporting(kind: str) -> threading.Event:
-    """Report every two seconds, in a thread of its own, that this process lives, until the event given back is set."""
+def start_reporting(kind: str, facts: Callable[[], Mapping[str, object]] | None = None) -> threading.Event:
+    """Report every two seconds, in a thread of its own, that this process lives, until the event given back is set.
+
+    ``facts``: what to report with it.
+    """
     stop = threading.Event()
 
     def run() -> None:
         while not stop.wait(REPORT_EVERY_S):
             try:
-                nodes.report(kind)
+                nodes.report(kind, facts() if facts else None)
             except DatabaseError:
                 connection.close()
         try:

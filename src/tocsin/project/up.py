@@ -33,6 +33,7 @@ class Options:
     log_format: str = "auto"
     log_level: str = "INFO"
     workers: int = 1
+    mail: bool = False
 
 
 def become(options: Options) -> NoReturn:
@@ -123,6 +124,8 @@ class _Assembly:
         web = [*tocsin, "web", "--workers", str(self.options.workers)]
         self.supervisor.add(Child("web", web, self.environment))
         self.supervisor.add(Child("engine", [*tocsin, "engine"], self.environment))
+        if self.options.mail:
+            self.supervisor.add(Child("mail", [*tocsin, "mail"], self.environment))
 
     def _prepared(self, code: int, output: str) -> None:
         if code:

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
+
 from tocsin.delivery import canaries
-from tocsin.delivery.models import Delivery
+from tocsin.delivery.models import Delivery, IncomingMail
 from tocsin.escalation.models import Run
 from tocsin.intake.models import Inbox
 from tocsin.platform.models import Node
@@ -31,6 +33,10 @@ def light(now: datetime) -> Light:
         troubles.append("An escalation is more than 30 seconds late.")
     if Delivery.objects.filter(state="pending", next_at__lt=now - LATE).exists():
         troubles.append("A message has waited more than 30 seconds to be sent.")
+    if settings.TOCSIN.mail_domain and not Node.objects.filter(kind="mail", seen_at__gte=now - GONE).exists():
+        troubles.append("No process takes mail in: replies to pages do not arrive. Start “tocsin mail”.")
+    if IncomingMail.objects.filter(next_at__lt=now - LATE).exists():
+        troubles.append("A mail that came in has waited more than 30 seconds to be dealt with.")
     if Inbox.objects.filter(received_at__lt=now - LATE).exists():
         troubles.append("Signals have waited more than 30 seconds to be looked at.")
     if canaries.late_s(canaries.config(), now):

@@ -9,7 +9,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_http_methods
 
 from tocsin import __version__
-from tocsin.delivery import canaries, objective
+from tocsin.delivery import canaries, mail_queries, objective
 from tocsin.delivery import queries as delivery
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.rules import LEVELS, MATRIX, PRIORITIES
@@ -207,7 +207,7 @@ def audit_one(request: Request, entry_id: int) -> HttpResponse:
 def health(request: Request) -> HttpResponse:
     """Tocsin's own health: the light and its reasons, processes, queues."""
     moment = now(request)
-    living = {*nodes.alive("web"), *nodes.alive("engine")}
+    living = {*nodes.alive("web"), *nodes.alive("engine"), *nodes.alive("mail")}
     rows = [(row, row.pk in living) for row in Node.objects.order_by("kind", "host", "pid")]
     return page(
         request,
@@ -217,6 +217,7 @@ def health(request: Request) -> HttpResponse:
             "light": light.light(moment),
             "nodes": rows,
             "delivery": delivery.delivery_health(),
+            "mail": mail_queries.mail_in(),
             "waiting": intake.waiting(),
             "version": __version__,
             "has_web": any(row.kind == "web" and lives for row, lives in rows),

@@ -1,11 +1,11 @@
-"""What people answer to an SMS or with a key, and what they are told. Pure."""
+"""What people answer to an SMS, with a key or to a mail, and what they are told. Pure."""
 
 import re
 from dataclasses import dataclass
 
 VERBS = {
-    "acknowledge": ("ACK", "ACKNOWLEDGE", "A", "4"),
-    "resolve": ("RES", "RESOLVE", "R", "6"),
+    "acknowledge": ("ACK", "ACKNOWLEDGE", "ACKNOWLEDGED", "A", "4"),
+    "resolve": ("RES", "RESOLVE", "RESOLVED", "R", "6"),
     "escalate": ("ESC", "ESCALATE", "E", "5"),
 }
 KEYS = {"4": "acknowledge", "6": "resolve", "5": "escalate"}
@@ -59,3 +59,66 @@ def spoken_keys(verbs: tuple[str, ...]) -> str:
     words = {"acknowledge": "acknowledge", "resolve": "resolve", "escalate": "pass it on"}
     told = [f"press {key} to {words[verb]}" for key, verb in KEYS.items() if verb in verbs]
     return f"{', '.join([*told, 'star to hear it again'])}.".capitalize() if told else ""
+
+
+# --- mail ---------------------------------------------------------------------------------------------------------
+
+HOW_MAIL = (
+    "Begin your reply with ack, resolve or escalate, alone on the first line; who tells who else is paged; anything "
+    "else is kept as a note."
+)
+NOTHING_WRITTEN = f"Nothing was written above the quoted text, so nothing was done. {HOW_MAIL}"
+WHO = ("WHO", "WHO ELSE", "WHO IS PAGED", "WHO ELSE IS PAGED")
+# words that begin no sentence of their own: what follows them is a remark, whatever stands between
+UNMISTAKEN = {"ACK": "acknowledge", "ACKED": "acknowledge", "ACKNOWLEDGE": "acknowledge",
+              "ACKNOWLEDGED": "acknowledge"}  # fmt: skip
+# a bare figure is an incident's number only with punctuation after it: "ack 2 disks failed" is about disks
+_WORD = re.compile(
+    r"([A-Z]+)(?:\s+(?:(?:INC\s*-?|#)\s*(?P<named>\d{1,15})\b|(?P<bare>\d{1,15})(?=\s*[.,;:!\u2013\u2014-])))?\s*(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_NOTE = re.compile(r"note\b(?:\s+(?:INC-|#)(\d{1,15}))?[\s:,-]*(.*)", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a mail says. ``verb``: as of Command, and note, who; empty: nothing was written. ``note``: what is to be
+    kept beside it."""
+
+    verb: str
+    incident: int | None = None
+    note: str = ""
+
+
+def read_mail(own: str) -> Words:
+    """What somebody wrote in a mail, by the same words as in an SMS.
+
+    A verb counts alone on the first line, with or without an incident's number, or with punctuation after it, as in
+    "resolved: disk was full". "Resolve the DNS problem first" is a note: a mail is a place for sentences, and a wrong
+    resolution costs more than a second mail. Only ``ack`` needs no punctuation, because no sentence begins with it.
+    """
+    first, _, rest = own.strip().partition("\n")
+    first, rest = first.strip(), rest.strip()
+    if not first:
+        return Words("")
+    bare = first.strip(" .!,;?").upper()
+    if bare in WHO:
+        return Words("who")
+    if bare in ("STOP", "UNSUBSCRIBE"):
+        return Words("stop")
+    if noted := _NOTE.fullmatch(own.strip()):
+        number, text = noted.groups()
+        return Words("note" if text.strip() else "", int(number) if number else None, text.strip())
+    command = read(first)
+    if command.verb in VERBS or (command.verb == "help" and not rest):
+        return Words(command.verb, command.incident, rest)
+    found = _WORD.fullmatch(first)
+    if found is not None:
+        word, after, number = found[1], found[4], found["named"] or found["bare"]
+        verb = UNMISTAKEN.get(word.upper(), "")
+        if not verb and re.match(r"[.,;:!\u2013\u2014-]", after):
+            verb = next((verb for verb, known in VERBS.items() if len(word) > 1 and word.upper() in known), "")
+        if verb:
+            note = "\n".join(filter(None, [after.lstrip(" .,;:!\u2013\u2014-").strip(), rest]))
+            return Words(verb, int(number) if number else None, note)
+    return Words("note", None, own.strip())

@@ -29,6 +29,41 @@ def test_a_token_is_good_for_its_purpose_only_and_not_for_ever() -> None:
         secrets.unsign(token, "action", max_age_s=-1)
 
 
+def test_a_short_token_fits_into_an_address_and_survives_a_change_of_case() -> None:
+    token = secrets.sign_short(b"14 bytes long.", "mail.reply")
+    assert len(token) == 48
+    assert token == token.lower()
+    assert token.isalnum()
+    assert secrets.unsign_short(token.upper(), "mail.reply") == b"14 bytes long."
+    for wrong in (token[:-1], token + "a", "a" + token[1:], "", "a", "ä", "1" * 48, token[:24], "\x00" * 48):
+        with pytest.raises(signing.BadSignature):
+            secrets.unsign_short(wrong, "mail.reply")
+    with pytest.raises(signing.BadSignature):
+        secrets.unsign_short(token, "mail.bounce")
+
+
+def test_settings_of_mail_that_belong_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.get.cache_clear()
+    monkeypatch.setenv("TOCSIN_MAIL_LISTEN", "127.0.0.1:8725")
+    with pytest.raises(settings.SettingsError, match=r"^TOCSIN_MAIL_DOMAIN is needed"):
+        settings.get()
+    monkeypatch.setenv("TOCSIN_MAIL_DOMAIN", "in.example.org")
+    assert settings.get().mail_address == ("127.0.0.1", 8725)
+    settings.get.cache_clear()
+    monkeypatch.setenv("TOCSIN_MAIL_LISTEN", "[::1]:25")
+    assert settings.get().mail_address == ("::1", 25)
+    for name, value in (
+        ("MAIL_LISTEN", "8725"), ("MAIL_LISTEN", "host:port"), ("MAIL_LISTEN", "127.0.0.1:70000"),
+        ("MAIL_DOMAIN", "a b"), ("MAIL_DOMAIN", "x@y.z"), ("MAIL_TLS_CERT", "/cert.pem"),
+    ):  # fmt: skip
+        settings.get.cache_clear()
+        with monkeypatch.context() as patch:
+            patch.setenv(f"TOCSIN_{name}", value)
+            with pytest.raises(settings.SettingsError, match=f"TOCSIN_{name}"):
+                settings.get()
+    settings.get.cache_clear()
+
+
 def test_an_unknown_setting_is_an_error_that_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     settings.get.cache_clear()
     monkeypatch.setenv("TOCSIN_PROT", "1")

@@ -107,3 +107,15 @@ def test_doctor_without_a_database_does_not_look_further(monkeypatch: pytest.Mon
     findings = examine(settings.TOCSIN)
     assert _found("database", findings).state == FAIL
     assert not [finding for finding in findings if finding.name in ("schema", "clock", "engine")]
+
+
+def test_doctor_tries_the_listener_for_mail() -> None:
+    nothing = settings.TOCSIN.model_copy(update={"mail_domain": ""})
+    assert not [one for one in examine(nothing) if one.name == "mail in"]
+    wanted = settings.TOCSIN.model_copy(update={"mail_domain": "in.example.org"})
+    assert _found("mail in", examine(wanted)).state == FAIL
+    nodes.report("mail")
+    elsewhere = _found("mail in", examine(wanted))
+    assert (elsewhere.state, elsewhere.text) == (OK, "1 running for in.example.org")
+    dead = settings.TOCSIN.model_copy(update={"mail_domain": "in.example.org", "mail_listen": "127.0.0.1:9"})
+    assert _found("mail in", examine(dead)).state == FAIL

@@ -7,6 +7,7 @@ from django.test import Client
 from tests.browser import world
 
 from tocsin.catalogue.models import Service
+from tocsin.delivery.models import IncomingMail
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.models import Incident
 from tocsin.intake.models import Inbox, Source
@@ -58,6 +59,24 @@ def test_health_tells_of_a_missing_engine(dana: Client) -> None:
     assert "No engine is running" in dana.get("/settings/health/").content.decode()
     nodes.report("engine")
     assert "No engine is running" not in dana.get("/settings/health/").content.decode()
+
+
+def test_health_tells_of_mail_that_comes_in(dana: Client, settings: Any) -> None:
+    assert "cannot be answered by replying" in dana.get("/settings/health/").content.decode()
+    settings.TOCSIN = settings.TOCSIN.model_copy(update={"mail_domain": "in.example.org"})
+    shown = dana.get("/settings/health/").content.decode()
+    assert "Nobody takes it in" in shown
+    assert "No process takes mail in" in shown, "the light says it too"
+    nodes.report("mail", {"refused": 3})
+    now = clock.now()
+    IncomingMail.objects.create(
+        key="1", kind="reply", token="x", size=1, received_at=now, outcome="automatic", handled_at=now
+    )
+    shown = dana.get("/settings/health/").content.decode()
+    assert "Taken in" in shown
+    assert "3 recipients" in shown
+    assert "1 written by a machine, nothing done" in shown
+    assert "No process takes mail in" not in shown
 
 
 def test_first_steps_lead_from_nothing_to_a_page(client: Client) -> None:

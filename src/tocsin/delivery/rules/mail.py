@@ -1,0 +1,269 @@
+"""What an incoming mail says: who it claims to be from, whether a person wrote it, its text. Pure; never raises for
+what is in a mail, because anybody can send one.
+
+Headers and bodies follow RFC 5322 and RFC 2045; what tells automatic mail is named at ``automatic``.
+"""
+
+import re
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.errors import MessageError
+from email.header import decode_header
+from email.message import Message
+from email.utils import parseaddr
+from html.parser import HTMLParser
+
+READ = 1024 * 1024  # what stands further back in a mail is not looked at: words of people and servers come first
+PARTS = 200  # most parts of one mail that are looked at
+# what the standard library's parser is known to raise for broken mail
+FAULTS = (MessageError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """An incoming mail, read.
+
+    sender      address in From; anybody can write anything there
+    text        plain text of the first readable part, quoted text and signature still in it
+    headers     by lower-case name, the first of each, decoded, on one line
+    """
+
+    sender: str
+    subject: str
+    message_id: str
+    text: str
+    headers: dict[str, str]
+    parsed: Message | None = None
+
+
+def read(raw: bytes) -> Mail:
+    """Read a mail. What cannot be read is empty."""
+    try:
+        parsed: Message | None = message_from_bytes(raw[:READ])
+    except FAULTS:
+        parsed = None
+    if parsed is None:
+        return Mail("", "", "", "", {})
+    headers = _headers(parsed)
+    return Mail(
+        sender=address_in(headers.get("from", "")),
+        subject=headers.get("subject", "")[:300],
+        message_id=identity(headers.get("message-id", "")),
+        text=_text(parsed),
+        headers=headers,
+        parsed=parsed,
+    )
+
+
+def address_in(value: str) -> str:
+    """The bare address in a header's value, at most 320 characters (RFC 5321, 4.5.3.1); empty when there is none."""
+    try:
+        return parseaddr(value)[1][:320]
+    except FAULTS:
+        return ""
+
+
+def identity(value: str) -> str:
+    """A Message-ID with its brackets, at most 300 characters; empty when it is none."""
+    found = re.search(r"<[!-;=?-~]{1,298}>", value)
+    return found[0] if found else ""
+
+
+def _headers(parsed: Message) -> dict[str, str]:
+    found: dict[str, str] = {}
+    try:
+        items = list(parsed.raw_items())
+    except FAULTS:
+        return found
+    for name, value in items[:500]:
+        text = str(value)[:4000].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        found.setdefault(name.lower(), _decoded(text))
+    return found
+
+
+def _decoded(value: str) -> str:
+    """A header with its encoded words (RFC 2047) read, on one line."""
+    try:
+        parts = decode_header(value)
+        value = "".join(
+            part.decode(charset or "ascii", "replace") if isinstance(part, bytes) else part for part, charset in parts
+        )
+    except FAULTS:
+        pass
+    return " ".join(value.encode("utf-8", "replace").decode().replace("\0", "").split())
+
+
+# --- the text -----------------------------------------------------------------------------------------------------
+
+
+def parts_of(parsed: Message, most: int = PARTS) -> list[Message]:
+    """The parts of a mail, in order, from outside to inside."""
+    found: list[Message] = []
+    waiting = [parsed]
+    while waiting and len(found) < most:
+        part = waiting.pop(0)
+        found.append(part)
+        waiting[:0] = inside(part)
+    return found
+
+
+def inside(part: Message) -> list[Message]:
+    """The parts of a part."""
+    inner = part.get_payload() if part.is_multipart() else None
+    return [one for one in inner if isinstance(one, Message)] if isinstance(inner, list) else []
+
+
+def content(part: Message) -> str:
+    """What a part of text says; empty when it cannot be read."""
+    try:
+        payload = part.get_payload(decode=True)
+        if not isinstance(payload, bytes):
+            return ""
+        charset = part.get_content_charset() or "utf-8"
+        try:
+            text = payload.decode(charset, "replace")
+        except (LookupError, ValueError):
+            text = payload.decode("utf-8", "replace")
+    except FAULTS:
+        return ""
+    return text.encode("utf-8", "replace").decode().replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _text(parsed: Message) -> str:
+    rich = ""
+    for part in parts_of(parsed):
+        kind = kind_of(part)
+        if _attached(part):
+            continue
+        if kind == "text/plain" and (text := content(part)).strip():
+            return text
+        if kind == "text/html" and not rich:
+            rich = plain(content(part))
+    return rich
+
+
+def kind_of(part: Message) -> str:
+    """The media type of a part, in lower case."""
+    try:
+        return part.get_content_type()
+    except FAULTS:
+        return "application/octet-stream"
+
+
+def _attached(part: Message) -> bool:
+    try:
+        return part.get_content_disposition() == "attachment"
+    except FAULTS:
+        return True
+
+
+BLOCKS = {"p", "div", "br", "tr", "li", "ul", "ol", "table", "h1", "h2", "h3", "h4", "hr", "pre", "blockquote"}
+SILENT = {"script", "style", "head", "title"}
+VOID = {"br", "hr", "img", "meta", "link", "input", "wbr", "area", "base", "col", "source"}
+# where mail programs put what they quote: by class, or by id
+QUOTES = re.compile(
+    r"gmail_quote|gmail_attr|yahoo_quoted|moz-cite-prefix|protonmail_quote|zmail_extra|tutanota_quote|divrplyfwdmsg|"
+    r"appendonsend|mail-editor-reference-message|ms-outlook-mobile-reference-message"
+)
+
+
+class _Plain(HTMLParser):
+    """HTML as lines of text. What is quoted has ``> `` before each of its lines."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.out: list[str] = []
+        self.stack: list[tuple[str, bool, bool]] = []  # tag, silent, quoted
+        self.quoted = self.silent = 0
+        self.over = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Blocks begin a line; quotes and what is never shown begin here."""
+        marks = " ".join(value or "" for name, value in attrs if name in ("class", "id")).lower()
+        if QUOTES.search(marks) and tag in VOID | {"div"} and ("divrplyfwdmsg" in marks or "appendonsend" in marks):
+            self.over = True  # Outlook: everything that follows is the mail that is answered
+        if tag in VOID:
+            if tag in BLOCKS:
+                self._line()
+            return
+        silent, quoted = tag in SILENT, tag == "blockquote" or bool(QUOTES.search(marks))
+        self.stack.append((tag, silent, quoted))
+        self.silent += silent
+        self.quoted += quoted
+        if tag in BLOCKS:
+            self._line()
+
+    def handle_endtag(self, tag: str) -> None:
+        """Ends the innermost such element and what was left open inside it."""
+        if tag in (open_tag for open_tag, _, _ in self.stack):
+            name = ""
+            while name != tag:
+                name, silent, quoted = self.stack.pop()
+                self.silent -= silent
+                self.quoted -= quoted
+        if tag in BLOCKS:
+            self._line()
+
+    def handle_data(self, data: str) -> None:
+        """Text, white space as one blank."""
+        if not self.silent:
+            self.out.append(re.sub(r"[ \t\r\n\f]+", " ", data))
+
+    def _line(self) -> None:
+        self.out.append("\n> " if self.quoted or self.over else "\n")
+
+
+def plain(html: str) -> str:
+    """HTML as plain text, quoted parts marked as in plain mail."""
+    reader = _Plain()
+    try:
+        reader.feed(html[:READ])
+        reader.close()
+    except FAULTS:
+        return ""
+    return "\n".join(line.strip() for line in "".join(reader.out).split("\n"))
+
+
+# --- whether a person wrote it ------------------------------------------------------------------------------------
+
+SUBJECTS = re.compile(
+    r"(auto(matic)?[ -]?(reply|response|answer)|out of (the )?office|automatische (antwort|abwesenheit)|abwesenheits|"
+    r"réponse automatique|absence du bureau|respuesta automática|fuera de la oficina|risposta automatica|"
+    r"resposta automática|automatisch antwoord|automatiskt svar|automatisk svar|autosvar|automaattinen vastaus|"
+    r"automatyczna odpowiedź|автоответ|自動返信|自动回复|자동 회신|undeliverable|delivery status notification)",
+    re.IGNORECASE,
+)
+MACHINES = re.compile(
+    r"^(mailer-daemon|postmaster|no-?reply|do-?not-?reply|auto-?reply|bounces?)([+=@._-]|$)", re.IGNORECASE
+)
+LISTS = ("list-id", "list-unsubscribe", "list-post", "mailing-list", "feedback-id")
+ANSWERERS = ("x-autoreply", "x-autorespond", "x-autoreply-from", "x-mail-autoreply", "x-auto-reply", "x-vacation")
+
+
+def automatic(mail: Mail, envelope_sender: str) -> str:
+    """Why a mail counts as written by a machine; empty when a person may have written it.
+
+    By the envelope's empty sender and Auto-Submitted (RFC 3834), by Precedence and headers of lists (RFC 2919), by
+    X-headers of mail programs and Exchange, by its media type (receipts and reports, RFC 6522), and by subjects of mail
+    programs that set none of these. Our own mail that comes back is automatic too.
+    """
+    headers = mail.headers
+    submitted = headers.get("auto-submitted", "no").lower().split(";")[0].strip()
+    precedence = headers.get("precedence", "").lower().strip()
+    suppressed = headers.get("x-auto-response-suppress", "").lower()
+    autoreply = next((name for name in ANSWERERS if headers.get(name, "no").lower() not in ("no", "false", "")), "")
+    by_list = next((name for name in LISTS if name in headers), "")
+    checks = (
+        (not envelope_sender.strip("<> "), "the envelope names no sender"),
+        (bool(MACHINES.match(envelope_sender)), "its envelope comes from a machine"),
+        (submitted not in ("no", ""), "Auto-Submitted"),
+        (precedence in ("bulk", "junk", "list", "auto_reply", "auto-reply"), "Precedence"),
+        (bool(autoreply), autoreply),
+        (bool(by_list), by_list),
+        ("all" in re.split(r"[\s,]+", suppressed), "X-Auto-Response-Suppress"),
+        (any(name.startswith("x-tocsin-") for name in headers), "it is mail of Tocsin"),
+        (mail.parsed is not None and kind_of(mail.parsed) == "multipart/report", "it is a report"),
+        (bool(MACHINES.match(mail.sender)), "it comes from a machine"),
+        (bool(SUBJECTS.search(mail.subject)), "its subject is that of an automatic answer"),
+    )
+    return next((why for true, why in checks if true), "")
