@@ -28,6 +28,9 @@ class Device(Protocol):
     def health(self) -> dict[str, Any]:
         """How it does, for ``/health``; no numbers of people."""
 
+    def recording(self, token: str) -> bytes | None:
+        """What a call says just now, by the name that only its Asterisk was told."""
+
     async def begin(self, job: Job, wait_s: float) -> Problem | None:
         """Carry a job that is in the book. Waits at most ``wait_s`` for what comes of it.
 

@@ -2,7 +2,6 @@
 that an Asterisk fetches under addresses nobody can guess."""
 
 import asyncio
-import contextlib
 import json
 import re
 import secrets
@@ -46,7 +45,6 @@ class Gateway:
         self.device = device
         self.secret = secret
         self.limits = limits
-        self.recordings: dict[str, bytes] = {}
 
     def app(self) -> web.Application:
         """The addresses."""
@@ -110,20 +108,10 @@ class Gateway:
 
     async def recording(self, request: web.Request) -> web.Response:
         """What a call says, while it lasts."""
-        data = self.recordings.get(request.match_info["token"])
+        data = self.device.recording(request.match_info["token"])
         if data is None:
             raise web.HTTPNotFound(text="There is nothing here.")
         return web.Response(body=data, content_type="audio/wav")
-
-    def publish(self, data: bytes) -> str:
-        """Serve a recording; its path. ``withdraw`` ends that."""
-        token = secrets.token_urlsafe(32)
-        self.recordings[token] = data
-        return f"/speech/{token}.wav"
-
-    def withdraw(self, path: str) -> None:
-        """Serve a recording no longer."""
-        self.recordings.pop(path.removeprefix("/speech/").removesuffix(".wav"), None)
 
 
 def refusal(status: int, problem: Problem) -> web.Response:
@@ -181,13 +169,13 @@ async def serve(
         log.info("gateway.started", device=gateway.device.name, host=host, port=port)
         if ready is not None:
             ready.set()
-        await asyncio.gather(*tasks)
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:  # neither ends by itself but for a fault of ours, which ends the process
+            task.result()
     finally:
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
         await runner.cleanup()
         await gateway.teller.close()
         gateway.book.close()

@@ -86,6 +86,10 @@ class Modem:
         """See Device."""
         return dict(self._facts)
 
+    def recording(self, token: str) -> bytes | None:
+        """See Device."""
+        return None
+
     async def begin(self, job: Job, wait_s: float) -> Problem | None:
         """See Device."""
         place: asyncio.Future[Problem | None] = asyncio.get_running_loop().create_future()
@@ -106,8 +110,10 @@ class Modem:
         try:
             await self._reopen_forever()
         finally:
-            for task in self._telling.values():
+            tasks = list(self._telling.values())
+            for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _reopen_forever(self) -> None:
         tries = 0

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,12 +93,11 @@ class House:
 @asynccontextmanager
 async def house(
     folder: Path,
-    device: Callable[[Book, Teller], Device],
+    device: Callable[[Book, Teller, int], Device],
     *,
     limits: Limits | None = None,
-    prepare: Callable[[House], Awaitable[None] | None] | None = None,
 ) -> AsyncIterator[House]:
-    """A gateway with this device, and a Tocsin that it tells."""
+    """A gateway with this device, which is told the gateway's port, and a Tocsin."""
     tocsin = Tocsin()
     app = web.Application()
     app.router.add_post("/callbacks/main/{what}", tocsin.take)
@@ -109,10 +108,9 @@ async def house(
     tocsin.url = f"http://127.0.0.1:{port}/callbacks/main/message"
     book = Book(folder / "gateway.sqlite3")
     teller = Teller(book, tocsin.url, SECRET, (0.05,))
-    gateway = Gateway(book, teller, device(book, teller), SECRET, limits or Limits())
-    made = House(tocsin, gateway, unused_port(), ClientSession())
-    if prepare is not None:
-        prepare(made)
+    own = unused_port()
+    gateway = Gateway(book, teller, device(book, teller, own), SECRET, limits or Limits())
+    made = House(tocsin, gateway, own, ClientSession())
     ready = asyncio.Event()
     task = asyncio.create_task(serve(gateway, "127.0.0.1", made.port, ready=ready))
     try:

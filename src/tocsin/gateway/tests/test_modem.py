@@ -38,7 +38,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def play(emulator: Emulator, story: Story, *, pin: str = "", ready: bool = True, limits: Limits | None = None) -> None:
     """Run a story with a gateway before this modem."""
 
-    def device(book: Book, teller: Teller) -> Modem:
+    def device(book: Book, teller: Teller, port: int) -> Modem:
         return Modem(Setup(emulator.device, pin=pin), book, teller)
 
     async def work() -> None:
