@@ -38,7 +38,7 @@ class Talk:
     """A conversation over one open line. ``unasked(line, pdu)`` hears what the modem says by itself."""
 
     def __init__(self, device: Path, baud: int, unasked: Callable[[str, str], None]) -> None:
-        """Open the device. Raises Lost."""
+        """Open the device; ``unasked`` hears two empty texts when it is lost. Raises Lost."""
         self.unasked = unasked
         self._rest = b""
         self._turn = asyncio.Lock()
@@ -119,6 +119,7 @@ class Talk:
         self.reason = reason
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(Lost(reason))
+        self.unasked("", "")
 
     @property
     def open(self) -> bool:

@@ -17,7 +17,6 @@ from tocsin.gateway.tests.house import NUMBER, SECRET, House, house, until
 from tocsin.gateway.tests.modem_emulator import Modem as Emulator
 from tocsin.gateway.tests.modem_emulator import deliver, report
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 Story = Callable[[House], Awaitable[None]]
 
 
@@ -162,7 +161,7 @@ def test_a_part_that_the_network_has_is_not_sent_again(emulator: Emulator) -> No
 
 
 def test_a_slow_modem_is_answered_for_later(emulator: Emulator) -> None:
-    emulator.slow_s = 0.2
+    emulator.slow_s = 0.05
     emulator.refusals = ["+CMS ERROR: 41", "+CMS ERROR: 1"]
 
     async def story(made: House) -> None:
