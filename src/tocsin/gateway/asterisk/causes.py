@@ -1,6 +1,7 @@
 """Why a call was not answered. Pure. ITU-T Q.850, 2.2.7; Asterisk gives them as ``cause``."""
 
 CAUSES = {
+    0: "nobody answered the phone",  # Asterisk's own time to ring is over
     1: "the number is not assigned",
     3: "there is no way to the number",
     16: "nobody answered the phone",

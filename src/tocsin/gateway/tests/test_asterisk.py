@@ -166,7 +166,7 @@ def test_hung_up_before_a_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cause", "reason"),
     [
-        ("17", "the line was busy"), ("19", "nobody answered the phone"), ("1", "the number is not assigned"),
+        ("17", "the line was busy"), ("0", "nobody answered the phone"), ("1", "the number is not assigned"),
         ("21", "the call was rejected"), ("99", "the call could not be put through (cause 99)"),
     ],
 )  # fmt: skip
