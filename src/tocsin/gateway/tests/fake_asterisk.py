@@ -3,15 +3,50 @@
 import asyncio
 import base64
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import unused_port
 
+from tocsin.gateway.asterisk.asterisk import TRIAL
+
 USER, PASSWORD, APP = "tocsin", "an-ari-password", "tocsin"
+# a speech command that writes down what it was given, and a short WAV whose head does not know its length
+SPEAK = """
+import json, sys
+text = sys.stdin.read()
+with open(sys.argv[1], "a") as log:
+    log.write(json.dumps(text) + "\\n")
+if text == "fail":
+    sys.exit("no voice")
+data = b"\\0\\1" * 2205
+head = b"RIFF\\xff\\xff\\xff\\x7fWAVEfmt " + bytes([16, 0, 0, 0, 1, 0, 1, 0])
+head += (22050).to_bytes(4, "little") + (44100).to_bytes(4, "little") + bytes([2, 0, 16, 0])
+head += b"data\\xff\\xff\\xff\\x7f"
+wav = head + data
+if len(sys.argv) > 2:
+    open(sys.argv[2], "wb").write(wav)
+else:
+    sys.stdout.buffer.write(wav)
+"""
+
+
+def speaker(folder: Path) -> str:
+    """The command, which keeps what it says in ``folder``."""
+    script = folder / "speak.py"
+    script.write_text(SPEAK)
+    return f"{sys.executable} {script} {folder / 'said'}"
+
+
+def said(folder: Path) -> list[str]:
+    """What was spoken, without the trial at the start."""
+    found = [json.loads(line) for line in (folder / "said").read_text().splitlines()]
+    return [text for text in found if text != TRIAL]
 
 
 @dataclass

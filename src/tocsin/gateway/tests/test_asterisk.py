@@ -3,7 +3,6 @@
 import array
 import asyncio
 import io
-import sys
 import wave
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,33 +14,16 @@ from hypothesis import strategies as st
 
 from tocsin.gateway.asterisk import asterisk as calls
 from tocsin.gateway.asterisk.ari import Ari
-from tocsin.gateway.asterisk.asterisk import NO_KEY, SORRY, TRIAL, Asterisk, Setup
+from tocsin.gateway.asterisk.asterisk import NO_KEY, SORRY, Asterisk, Setup
 from tocsin.gateway.asterisk.speech import Speech, Unspoken, telephone
 from tocsin.gateway.book import Book, Job
 from tocsin.gateway.teller import Teller
-from tocsin.gateway.tests.fake_asterisk import APP, PASSWORD, USER, asterisk
+from tocsin.gateway.tests.fake_asterisk import APP, PASSWORD, USER, asterisk, said, speaker
 from tocsin.gateway.tests.fake_asterisk import Asterisk as Fake
 from tocsin.gateway.tests.house import NUMBER, House, house, until
 
 Story = Callable[[House, Fake], Awaitable[None]]
 VOICE = "https://t.example/callbacks/main/voice"
-SPEAK = """
-import json, sys
-text = sys.stdin.read()
-with open(sys.argv[1], "a") as log:
-    log.write(json.dumps(text) + "\\n")
-if text == "fail":
-    sys.exit("no voice")
-data = b"\\0\\1" * 2205
-head = b"RIFF\\xff\\xff\\xff\\x7fWAVEfmt " + bytes([16, 0, 0, 0, 1, 0, 1, 0])
-head += (22050).to_bytes(4, "little") + (44100).to_bytes(4, "little") + bytes([2, 0, 16, 0])
-head += b"data\\xff\\xff\\xff\\x7f"
-wav = head + data
-if len(sys.argv) > 2:
-    open(sys.argv[2], "wb").write(wav)
-else:
-    sys.stdout.buffer.write(wav)
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -52,17 +34,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def speech(folder: Path, more: str = "") -> Speech:
-    script = folder / "speak.py"
-    script.write_text(SPEAK)
-    return Speech(f"{sys.executable} {script} {folder / 'said'} {more}")
-
-
-def said(folder: Path) -> list[str]:
-    """What was spoken, without the trial at the start."""
-    import json
-
-    found = [json.loads(line) for line in (folder / "said").read_text().splitlines()]
-    return [text for text in found if text != TRIAL]
+    return Speech(f"{speaker(folder)} {more}")
 
 
 def play(folder: Path, story: Story, *, password: str = PASSWORD, ready: bool = True, **more: Any) -> None:
