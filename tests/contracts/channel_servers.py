@@ -55,6 +55,15 @@ TELNYX = ANSWERS | {
     "not-theirs": answer("200 OK", "[]"),
     "html": b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>no</html>",
 }
+GATEWAY = ANSWERS | {
+    "well": answer("200 OK", '{"ref": "SM1"}'),
+    "bad-number": answer("422 Unprocessable Content", '{"problem": "number", "detail": "no such subscriber"}'),
+    "stopped": answer("422 Unprocessable Content", '{"problem": "number", "detail": "barred there"}'),
+    "no-sender": answer("409 Conflict", '{"problem": "account", "detail": "the SIM asks for its PUK"}'),
+    "limited": answer("503 Service Unavailable", '{"problem": "later", "detail": "no network"}', "Retry-After: 7\r\n"),
+    "not-theirs": answer("200 OK", "[]"),
+    "html": b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<html>no</html>",
+}
 
 
 @dataclass

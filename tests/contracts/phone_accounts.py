@@ -19,12 +19,13 @@ from tocsin.platform import outbound
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 KEY = Ed25519PrivateKey.from_private_bytes(b"1" * 32)
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes_raw()).decode()
-CONFIG: dict[str, dict[str, str]] = {
+CONFIG: dict[str, dict[str, str | bool]] = {
     "twilio": {"account_sid": "AC1", "sender": "+41798071234", "caller": "+41798071234"},
     "telnyx": {
         "public_key": PUBLIC, "sender": "+41798071234", "caller": "+41798071234", "account_sid": "acc",
         "application": "app",
     },
+    "gateway": {"base_url": "http://127.0.0.1:8710", "sms": True, "voice": True},
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from twilio.request_validator import RequestValidator
 from twilio.twiml.messaging_response import MessagingResponse
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
-from tests.contracts.channel_servers import TELNYX, TWILIO, Seen, http_server
+from tests.contracts.channel_servers import GATEWAY, TELNYX, TWILIO, Seen, http_server
 from tests.contracts.phone_accounts import KEY, NOW, Remembered, account, carrying, remembered
 from tests.contracts.test_channels import PAGE, free_port
 from tocsin.delivery.contract import Accepted, Errand, Rejected, Result, Script, TryLater
@@ -35,9 +35,9 @@ from tocsin.delivery.provider_contract import (
 from tocsin.delivery.provider_contract import Result as Outcome
 from tocsin.delivery.provider_queries import kinds
 from tocsin.delivery.providers.twilio.provider import signature
-from tocsin.platform import outbound
+from tocsin.platform import outbound, signed
 
-ANSWERS = {"twilio": TWILIO, "telnyx": TELNYX}
+ANSWERS = {"twilio": TWILIO, "telnyx": TELNYX, "gateway": GATEWAY}
 ALL = list(kinds().items())
 WAYS = ["sms", "voice"]
 NUMBER = "+41791234567"
@@ -48,8 +48,9 @@ async def ask(kind: str, way: str, base_url: str, seen: Seen | None = None) -> O
     http = outbound.Client()
     try:
         context = Carrying(
-            http, "https://t.example/callbacks/x/status?h=1", "https://t.example/callbacks/x/voice?h=1", 1.5
-        )
+            http, "https://t.example/callbacks/x/status?h=1", "https://t.example/callbacks/x/voice?h=1", 1.5,
+            key="a-key", at=NOW,
+        )  # fmt: skip
         if way == "sms":
             return await kinds()[kind].send_sms("Hello", NUMBER, account(kind, base_url), context)
         return await kinds()[kind].call(SCRIPT, NUMBER, account(kind, base_url), context)
@@ -78,9 +79,9 @@ def test_descriptor_is_complete(name: str, kind: Provider) -> None:
     assert descriptor.summary.endswith(".")
     assert name in ANSWERS, "say in ANSWERS what this kind's server says"
     assert kind.guide().startswith("# ")
-    assert descriptor.check("x", account(name).config) == {}
+    assert descriptor.check("x" * 20, account(name).config) == {}
     assert "secret" in descriptor.check("", {})
-    assert descriptor.check("x", {"nonsense": "1"})["config.nonsense"]
+    assert descriptor.check("x" * 20, {"nonsense": "1"})["config.nonsense"]
     assert descriptor.carries("sms", account(name).config)
     assert not descriptor.carries("sms", {})
     assert not descriptor.carries("pigeon", account(name).config)
@@ -164,6 +165,22 @@ def test_what_telnyx_is_sent() -> None:
     line, _, body = seen.requests[0]
     assert line == "POST /v2/texml/Accounts/acc/Calls HTTP/1.1"
     assert json.loads(body)["ApplicationSid"] == "app"
+
+
+def test_what_a_gateway_is_sent() -> None:
+    _, seen = tried("gateway", "sms", "well")
+    line, headers, body = seen.requests[0]
+    assert line == "POST /sms HTTP/1.1"
+    assert signed.problem("a-token", headers["tocsin-signature"], "sms", body, NOW.timestamp()) == ""
+    assert json.loads(body) == {
+        "id": "a-key", "number": NUMBER, "text": "Hello", "wait_s": 0.0,
+        "status_url": "https://t.example/callbacks/x/status?h=1",
+    }  # fmt: skip
+    _, seen = tried("gateway", "voice", "well")
+    line, headers, body = seen.requests[0]
+    assert line == "POST /calls HTTP/1.1"
+    assert json.loads(body)["voice_url"] == "https://t.example/callbacks/x/voice?h=1"
+    assert b"Incident 12" not in body, "what a call says is asked for when it is picked up"
 
 
 # --- one after the other ------------------------------------------------------------------------------------------
@@ -358,6 +375,12 @@ def telnyx_headers(body: bytes, at: int = int(NOW.timestamp())) -> dict[str, str
     return {"telnyx-timestamp": str(at), "telnyx-signature-ed25519": base64.b64encode(made).decode()}
 
 
+def gateway_headers(
+    body: bytes, target: str = "status?h=1", secret: str = "a-token", at: float = NOW.timestamp()
+) -> dict[str, str]:
+    return {signed.HEADER: signed.signature(secret, target, body, at)}
+
+
 FORGED: list[dict[str, str]] = [
     {},
     {"X-Twilio-Signature": "", "telnyx-timestamp": "", "telnyx-signature-ed25519": ""},
@@ -365,6 +388,12 @@ FORGED: list[dict[str, str]] = [
     {"X-Twilio-Signature": signed_by_twilio(f"{PUBLIC}/callbacks/main/status?h=1", FORMS[0], "other")},
     {"X-Twilio-Signature": signed_by_twilio(f"{PUBLIC}/callbacks/main/status?h=2", FORMS[0])},
     {"X-Twilio-Signature": signed_by_twilio(f"{PUBLIC}/callbacks/main/status?h=1", FORMS[1])},
+    gateway_headers(b"other"),
+    gateway_headers(urlencode(FORMS[0]).encode(), "status?h=2"),
+    gateway_headers(urlencode(FORMS[0]).encode(), "voice?h=1"),
+    gateway_headers(urlencode(FORMS[0]).encode(), secret="another"),
+    gateway_headers(urlencode(FORMS[0]).encode(), at=NOW.timestamp() - 301),
+    gateway_headers(urlencode(FORMS[0]).encode(), at=NOW.timestamp() + 301),
     telnyx_headers(b"other"),
     telnyx_headers(urlencode(FORMS[0]).encode(), int(NOW.timestamp()) - 301),
     telnyx_headers(urlencode(FORMS[0]).encode(), int(NOW.timestamp()) + 301),
@@ -418,6 +447,36 @@ def test_what_twilio_tells() -> None:
         StatusUpdate("C", "failed", "an answering machine took the call", True)
     ]
     assert parsed("twilio", "status", {"CallSid": "C", "CallStatus": "completed"}) == [StatusUpdate("C", "delivered")]
+
+
+def test_a_gateway_is_believed_when_it_signed() -> None:
+    body = b'{"ref": "S"}'
+    for public in (PUBLIC, f"{PUBLIC}:443", "http://tocsin.example/base"):
+        request = incoming(gateway_headers(body), body, public=public)
+        assert kinds()["gateway"].verify(request, account("gateway"))
+    assert not kinds()["gateway"].verify(incoming(gateway_headers(body), body), replace(account("gateway"), secret=""))
+
+
+def test_what_a_gateway_tells() -> None:
+    def told(what: str, **body: object) -> list[Any]:
+        return kinds()["gateway"].parse(what, incoming({}, json.dumps(body).encode()))
+
+    assert told("status", ref="S", state="delivered") == [StatusUpdate("S", "delivered")]
+    assert told("status", ref="S", state="failed", reason="busy") == [StatusUpdate("S", "failed", "busy")]
+    assert told("status", ref="S", state="queued") == []
+    assert told("message", ref="S", sender=NUMBER, text="ack 12") == [Reply(NUMBER, "ack 12", "S")]
+    assert told("voice", ref="C") == [Heard("C")]
+    assert told("voice", ref="C", keys="4") == [Heard("C", "4")]
+    for what in ("status", "message", "voice"):
+        with pytest.raises(ValueError, match="no ref"):
+            told(what, state="delivered")
+    with pytest.raises(ValueError, match="no sender"):
+        told("message", ref="S", text="ack")
+    turn = Turn("Press 4.", "https://t.example/callbacks/x/voice?h=1&n=2", "")
+    assert json.loads(kinds()["gateway"].say(turn, account("gateway"))[1]) == {
+        "text": "Press 4.", "listen_url": turn.listen_url, "again_url": "",
+    }  # fmt: skip
+    assert json.loads(kinds()["gateway"].answer("Done.")[1]) == {"text": "Done."}
 
 
 def test_what_telnyx_tells() -> None:

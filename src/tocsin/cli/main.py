@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import client, server
+from tocsin.cli import client, gateway, server
 from tocsin.platform.errors import TocsinError
 from tocsin.platform.settings import SettingsError
 
@@ -40,6 +40,7 @@ def root(
 
 
 server.register(app)
+gateway.register(app)
 client.register(app)
 
 

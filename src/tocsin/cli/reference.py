@@ -12,13 +12,18 @@ from typing import Any
 import typer.main
 
 from tocsin.platform import settings as platform_settings
-from tocsin.platform.settings import CLIENT_NAMES, Settings
+from tocsin.platform.settings import CLIENT_NAMES, GATEWAY_NAMES, Settings
 
 OF_CLIENT = {
     "TOCSIN_URL": "Address of the Tocsin to talk to; goes before the profile.",
     "TOCSIN_TOKEN": "API token to use with it.",
     "TOCSIN_PROFILE": "Name of the profile to use instead of the default one.",
     "TOCSIN_CONFIG_DIR": "Folder of the profiles (config.toml), instead of ~/.config/tocsin.",
+}
+OF_GATEWAY = {
+    "TOCSIN_GATEWAY_SECRET": "What Tocsin and the gateway sign with; the same as the provider's secret.",
+    "TOCSIN_GATEWAY_PIN": "PIN of the SIM in the modem. A wrong one is tried once.",
+    "TOCSIN_GATEWAY_ARI_PASSWORD": "Password of the user in Asterisk's ari.conf.",
 }
 
 
@@ -42,6 +47,9 @@ def settings_page() -> str:
         lines.append(f"| `{name}` | {f'`{default}`' if default else ''} | {names[name]} |")
     lines += ["", "The command line client reads:", "", "| name | meaning |", "| --- | --- |"]
     lines += [f"| `{name}` | {OF_CLIENT[name]} |" for name in sorted(CLIENT_NAMES)]
+    lines += ["", "`tocsin gateway` reads, each also from the file that the name with `_FILE` names:", ""]
+    lines += ["| name | meaning |", "| --- | --- |"]
+    lines += [f"| `{name}` | {OF_GATEWAY[name]} |" for name in sorted(GATEWAY_NAMES)]
     return "\n".join(lines) + "\n"
 
 
@@ -88,8 +96,9 @@ def commands_page() -> str:
         "| 78 | a setting is wrong |",
         "",
         "The commands of the server (`up`, `web`, `engine`, `migrate`, `doctor`, `config`, `sign-in-link`, `demo`) run",
-        "where Tocsin is installed and read its settings. All others speak HTTP with the Tocsin that `TOCSIN_URL` and",
-        "`TOCSIN_TOKEN`, or a profile, name. Profiles are in `config.toml` in `$TOCSIN_CONFIG_DIR`, otherwise in",
+        "where Tocsin is installed and read its settings; `gateway` runs beside a modem or an Asterisk. All others",
+        "speak HTTP with the Tocsin that `TOCSIN_URL` and `TOCSIN_TOKEN`, or a profile, name. Profiles are in",
+        "`config.toml` in `$TOCSIN_CONFIG_DIR`, otherwise in",
         "`$XDG_CONFIG_HOME/tocsin` or `~/.config/tocsin`; `tocsin up` writes one called `local`:",
         "",
         "```toml",

@@ -5,6 +5,7 @@ is the database in production.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -76,6 +77,12 @@ def callback_url(public_url: str, slug: str, what: str, handover_id: int) -> str
     return f"{public_url}{callback_path(slug, what)}?h={secrets.sign(handover_id, 'handover', compress=False)}"
 
 
+def key_of(errand: Errand) -> str:
+    """The same over all attempts of one message. Two bundles that begin alike are two messages."""
+    told = f"{errand.message.key}\n{errand.number}\n{sorted(errand.message.delivery_ids)}"
+    return hashlib.sha256(told.encode()).hexdigest()[:40]
+
+
 class Carrier:
     """Carries for the channels of one engine."""
 
@@ -113,7 +120,15 @@ class Carrier:
             if handover is None:
                 resting.append((name, rules.PROBE_S))
                 continue
-            outcome = await self._hand(candidate.kind, candidate.account, errand, handover, min(left, self.each_s))
+            context = Carrying(
+                self.http,
+                callback_url(self.public_url, candidate.account.slug, "status", handover),
+                callback_url(self.public_url, candidate.account.slug, "voice", handover),
+                min(left, self.each_s),
+                key=key_of(errand),
+                at=choice.now,
+            )
+            outcome = await self._hand(candidate.kind, candidate.account, errand, context)
             await self.ledger.end(handover, candidate.id, outcome, probe)
             if isinstance(outcome, Accepted):
                 return Accepted(outcome.ref, f"through {name}")
@@ -122,14 +137,9 @@ class Carrier:
             tried.append((name, outcome))
         return rules.verdict(tried, resting)
 
-    async def _hand(self, kind: str, account: Account, errand: Errand, handover: int, timeout_s: float) -> Outcome:
+    async def _hand(self, kind: str, account: Account, errand: Errand, context: Carrying) -> Outcome:
         """Ask one provider; whatever happens is an outcome."""
-        context = Carrying(
-            self.http,
-            callback_url(self.public_url, account.slug, "status", handover),
-            callback_url(self.public_url, account.slug, "voice", handover),
-            timeout_s,
-        )
+        timeout_s = context.timeout_s
         provider = self.kinds[kind]
         try:
             async with asyncio.timeout(timeout_s + 0.5):

@@ -58,7 +58,7 @@ def test_webhook(name: Ref) -> None:
 
 @provider.verb("create")
 def create_provider(
-    kind: Annotated[str, typer.Argument(help="Its kind: twilio, telnyx ...")],
+    kind: Annotated[str, typer.Argument(help="Its kind: twilio, telnyx, gateway ...")],
     name: Annotated[str, typer.Option(help="Name as attempts show it.")],
     config: Annotated[
         list[str] | None, typer.Option("--set", help="A field of its kind, as name=value; several times.")
@@ -72,7 +72,9 @@ def create_provider(
 ) -> None:
     """Add a provider."""
     spec: dict[str, Any] = {"name": name, "kind": kind, "slug": slug, "position": position, "countries": country or []}
-    spec["config"] = {one.partition("=")[0]: one.partition("=")[2] for one in config or []}
+    words: dict[str, str | bool] = {"true": True, "false": False}  # what a field of yes or no is written as
+    typed = {one.partition("=")[0]: one.partition("=")[2] for one in config or []}
+    spec["config"] = {name: words.get(value, value) for name, value in typed.items()}
     if secret:
         spec["secret"] = secret
     with api() as server:

@@ -83,12 +83,17 @@ class Carrying:
     status_url  where to tell what became of it
     voice_url   where to ask what a call says next
     timeout_s   how long one request may take
+    key         the same whenever the same is asked for again, because the answer to an earlier request was lost; for
+                providers that can tell so
+    at          the present moment, for signatures
     """
 
     http: Client
     status_url: str
     voice_url: str
     timeout_s: float = 8.0
+    key: str = field(kw_only=True)
+    at: datetime = field(kw_only=True)
 
 
 # --- what comes in ------------------------------------------------------------------------------------------------

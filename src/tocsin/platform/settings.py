@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "TOCSIN_"
 # read by the command line client, not by the server
 CLIENT_NAMES = {"TOCSIN_URL", "TOCSIN_TOKEN", "TOCSIN_PROFILE", "TOCSIN_CONFIG_DIR"}
+# read by ``tocsin gateway``, which may stand on the same machine
+GATEWAY_NAMES = {"TOCSIN_GATEWAY_SECRET", "TOCSIN_GATEWAY_PIN", "TOCSIN_GATEWAY_ARI_PASSWORD"}
 
 
 class SettingsError(Exception):
@@ -166,7 +168,7 @@ def names() -> dict[str, str]:
 
 
 def _check_names() -> None:
-    known = set(names()) | CLIENT_NAMES | {"TOCSIN_DATABASE_URL"}
+    known = set(names()) | CLIENT_NAMES | GATEWAY_NAMES | {"TOCSIN_DATABASE_URL"}
     for name in os.environ:
         if name.startswith(PREFIX) and name not in known and name.removesuffix("_FILE") not in known:
             close = difflib.get_close_matches(name, known, 1)

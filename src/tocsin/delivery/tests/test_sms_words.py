@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tocsin.delivery.channels.sms import words
 from tocsin.delivery.contract import IncidentFacts, Link, Message
 from tocsin.delivery.rules import bundle, code_message, redacted, title_of_page, trial_message
+from tocsin.platform import gsm
 
 AT = datetime(2026, 11, 23, 8, tzinfo=UTC)
 URL = "https://tocsin.example/incidents/123/"
@@ -51,7 +52,7 @@ def test_segments(text: str, places: int, segments: int) -> None:
 
 def test_pretty_characters_do_not_cost_half_of_the_text() -> None:
     text = words.text_of(page(title="\u201cCheckout\u201d \u2013 it\u2019s down\u2026 \u2192 now (INC-123)"))
-    assert words.gsm(text)
+    assert gsm.writable(text)
     assert text.startswith('"Checkout" - it\'s down... -> now (INC-123)')
 
 

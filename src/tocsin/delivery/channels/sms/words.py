@@ -5,12 +5,8 @@ outside it, and there are 67 (3GPP TS 23.038 and 23.040).
 """
 
 from tocsin.delivery.contract import Message
+from tocsin.platform import gsm
 
-BASIC = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-EXTENDED = frozenset("^{}\\[~]|€\f")  # each takes two places
 SEGMENTS = 2
 # two places of each GSM text are kept free: a character of two places is never split between segments
 GSM_MOST = SEGMENTS * 153 - 2
@@ -26,27 +22,22 @@ PLAIN = str.maketrans(
 )  # fmt: skip
 
 
-def gsm(text: str) -> bool:
-    """Whether every character is in GSM's alphabet."""
-    return all(char in BASIC or char in EXTENDED for char in text)
-
-
 def places(text: str) -> int:
     """How many places the text takes: septets in GSM's alphabet, 16-bit units outside it."""
-    if gsm(text):
-        return sum(2 if char in EXTENDED else 1 for char in text)
+    if gsm.writable(text):
+        return sum(2 if char in gsm.EXTENDED else 1 for char in text)
     return len(text.encode("utf-16-be")) // 2
 
 
 def segments(text: str) -> int:
     """How many segments a provider makes of it."""
-    count, single, joined = places(text), *((160, 153) if gsm(text) else (70, 67))
+    count, single, joined = places(text), *((160, 153) if gsm.writable(text) else (70, 67))
     return 1 if count <= single else -(-count // joined)
 
 
 def fits(text: str) -> bool:
     """Whether it goes out in two segments."""
-    return places(text) <= (GSM_MOST if gsm(text) else UCS_MOST)
+    return places(text) <= (GSM_MOST if gsm.writable(text) else UCS_MOST)
 
 
 def shortened(title: str, rest: str) -> str:
