@@ -25,8 +25,8 @@ CARRIED = ("sms", "voice")  # channels whose messages go through a provider
 
 
 def kinds() -> dict[str, Kind]:
-    """All kinds of provider that are installed."""
-    return cast(dict[str, Kind], plugins.load(GROUP))
+    """All kinds of provider that are installed and work."""
+    return cast(dict[str, Kind], plugins.loadable(GROUP))
 
 
 def check(kind: str, secret: object, config: Mapping[str, Any]) -> dict[str, str]:

@@ -29,8 +29,8 @@ ALONE = ("test", "notice", "code", "check")  # messages that are about no incide
 
 
 def channels() -> dict[str, Channel]:
-    """All channels that are installed, by kind."""
-    return cast(dict[str, Channel], plugins.load(GROUP))
+    """All channels that are installed and work, by kind: a broken one must not stop everybody's pages."""
+    return cast(dict[str, Channel], plugins.loadable(GROUP))
 
 
 def check_method(

@@ -17,7 +17,7 @@ from cryptography import x509
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from tocsin.platform import clock, nodes
+from tocsin.platform import clock, nodes, plugins
 from tocsin.platform.settings import Settings
 from tocsin.project import health, metrics
 
@@ -62,6 +62,14 @@ def _python(_settings: Settings) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= (3, 11)
     yield Finding("python", OK if good else FAIL, version, "" if good else "Install Python 3.11 or newer.")
+
+
+def _plugins(_settings: Settings) -> Iterator[Finding]:
+    broken = plugins.broken()
+    for why in broken.values():
+        yield Finding("plug-ins", FAIL, why, "Mend or uninstall it; nothing goes through it, the others work.")
+    if not broken:
+        yield Finding("plug-ins", OK, "all can be loaded")
 
 
 def _data_folder(settings: Settings) -> Iterator[Finding]:
@@ -261,6 +269,7 @@ def _now() -> datetime:
 
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _python,
+    _plugins,
     _data_folder,
     _secret_key,
     _database,

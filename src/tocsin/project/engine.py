@@ -156,11 +156,13 @@ def _parameters() -> dict[str, Any]:
 
 
 class Engine:
-    """All workers of one process."""
+    """All workers of one process. ``over`` is set when one of them has ended that must not."""
 
-    def __init__(self, *, deliver: bool = True) -> None:
+    def __init__(self, *, deliver: bool = True, over: threading.Event | None = None) -> None:
+        self.over = over or threading.Event()
+        self.failed = False
         self.deliverer = Deliverer()
-        self.delivery = threading.Thread(target=self.deliverer.run_forever, name="delivery", daemon=True)
+        self.delivery = threading.Thread(target=self._deliver, name="delivery", daemon=True)
         self.deliver = deliver
         self._buckets: list[int] | None = None
         self._shared_at = 0.0
@@ -248,6 +250,16 @@ class Engine:
             objective.keep_due()
         return 0
 
+    def _deliver(self) -> None:
+        """Deliver until we stop. Without it we would look well and page nobody: then rather end and be started anew."""
+        try:
+            self.deliverer.run_forever()
+        except Exception:
+            log.exception("engine.delivery_died")
+        if not self.deliverer.stopping:
+            self.failed = True
+            self.over.set()
+
     def _watch(self) -> int:
         self.dead_man.look()
         return 0
@@ -279,11 +291,11 @@ class Engine:
 
 
 def main() -> int:
-    """Run an engine until SIGTERM or SIGINT; returns the exit code."""
+    """Run an engine until SIGTERM or SIGINT, or until it cannot go on; returns the exit code."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    engine = Engine()
+    engine = Engine(over=stop)
     # a batch makes a hundred thousand small objects that all die with it: let the collector look less often, and never
     # again at what the process loaded at its start
     gc.collect()
@@ -302,4 +314,4 @@ def main() -> int:
     log.info("engine.draining")
     engine.stop()
     log.info("engine.stopped")
-    return 0
+    return int(engine.failed)

@@ -9,6 +9,7 @@ from tocsin.delivery import canaries
 from tocsin.delivery.models import Delivery, IncomingMail
 from tocsin.escalation.models import Run
 from tocsin.intake.models import Inbox
+from tocsin.platform import plugins
 from tocsin.platform.models import Node
 
 LATE = timedelta(seconds=30)
@@ -41,6 +42,7 @@ def light(now: datetime) -> Light:
         troubles.append("Signals have waited more than 30 seconds to be looked at.")
     if canaries.late_s(canaries.config(), now):
         troubles.append("The canary has not arrived: pages may not either.")
+    troubles += [f"The {why}: nothing goes through it." for why in plugins.broken().values()]
     if troubles:
         return Light("bad", "Tocsin needs help", tuple(troubles))
     return Light("good", "Tocsin is well")

@@ -42,7 +42,7 @@ def check_method(spec: ContactMethodSpec, stored_secret: str = "") -> dict[str, 
     """
     if problems := rules.check_contact_method(spec, channel_names()):
         return problems
-    channel = cast(_Channel, plugins.load("tocsin.channels")[spec.channel])
+    channel = cast(_Channel, plugins.loadable("tocsin.channels")[spec.channel])
     secret = spec.secret
     if secret is None:
         try:
@@ -228,7 +228,7 @@ def _check(spec: ContactMethodSpec, stored_secret: str = "") -> None:
 
 def kept_address(spec: ContactMethodSpec | NotificationRuleSpec) -> str:
     """The address as it is kept: as the channel writes it, so that one phone number is not two."""
-    known = plugins.load("tocsin.channels").get(spec.channel)
+    known = plugins.loadable("tocsin.channels").get(spec.channel)
     return cast(_Channel, known).descriptor.address.clean(spec.address) if known else spec.address.strip()
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from django.db import OperationalError, connection
 
+from tocsin.delivery.jobs import Deliverer
 from tocsin.delivery.models import Delivery
 from tocsin.incidents import actions as incidents
 from tocsin.incidents.models import Incident
@@ -55,6 +56,28 @@ def test_engines_share_the_buckets_and_leave_when_they_stop(engine: Engine) -> N
     assert nodes.own_buckets("engine") is None
     engine.stop()
     assert nodes.alive("engine") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_engine_that_cannot_deliver_ends_rather_than_look_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Deliverer) -> None:
+        raise RuntimeError("no loop")
+
+    monkeypatch.setattr(Deliverer, "run_forever", broken)
+    over = threading.Event()
+    engine = Engine(over=over)
+    engine.start()
+    try:
+        assert over.wait(10)
+        assert engine.failed
+    finally:
+        engine.stop()
+
+
+def test_an_engine_that_is_stopped_has_not_failed(engine: Engine) -> None:
+    engine.stop()
+    assert not engine.failed
+    assert not engine.over.is_set()
 
 
 def test_a_worker_goes_on_after_the_database_was_away() -> None:
