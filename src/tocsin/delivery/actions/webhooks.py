@@ -43,6 +43,7 @@ def save_webhook(spec: WebhookSpec, *, actor: Actor, id: int | None = None) -> W
         before = None if id is None else _facts(row)
         anew = {}
         row.name, row.slug, row.team, row.url, row.enabled = name, slug, team, spec.url.strip(), spec.enabled
+        row.format = spec.format
         for field in HIDDEN:
             value = getattr(spec, field)
             if value is not None and (not getattr(row, field) or secrets.decrypt(getattr(row, field)) != value):
@@ -109,7 +110,8 @@ def _problems(spec: WebhookSpec, name: str, slug: str) -> dict[str, str]:
     if slugify(slug) != slug or not 0 < len(slug) <= 120:
         wrong["slug"] = "small letters, digits and hyphens, 120 at most"
     config = {"authorization": spec.authorization} if spec.authorization else {}
-    told = {"address": "url", "config.authorization": "authorization"}
+    config["format"] = spec.format
+    told = {"address": "url", "config.authorization": "authorization", "config.format": "format"}
     found = check_method(WEBHOOK, spec.url.strip(), spec.secret or "", config)
     return wrong | {told.get(field, field): text for field, text in found.items()}
 
