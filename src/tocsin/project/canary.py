@@ -90,8 +90,8 @@ def _begun(now: datetime, set_to: canaries.Config) -> Canary | None:
     last = Canary.objects.order_by("-id").values_list("sent_at", flat=True).first()
     if last is not None and last + timedelta(minutes=set_to.every_minutes) > now:
         return None
-    # an engine of another version may not know what a canary is, and would page people for it
-    if Node.objects.filter(kind="engine", seen_at__gt=now - ALIVE).exclude(version=__version__).exists():
+    # a process of another version may not know what a canary is: it would page people for it, or show it to them
+    if Node.objects.filter(seen_at__gt=now - ALIVE).exclude(version=__version__).exists():
         return None
     keep_canary_source(keep_canary_service())
     canary = Canary.objects.create(sent_at=now)

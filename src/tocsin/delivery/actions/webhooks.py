@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.text import slugify
 
-from tocsin.delivery import rules, webhooks
+from tocsin.delivery import canaries, rules, webhooks
 from tocsin.delivery.actions.outbox import enqueue
 from tocsin.delivery.models import Webhook
 from tocsin.delivery.queries import check_method
@@ -97,10 +97,11 @@ test_webhook.__test__ = False  # type: ignore[attr-defined]  # an action, not a 
 
 
 def called_by(webhook_id: int) -> list[str]:
-    """Names of the policies that call a webhook."""
+    """Names of the policies that call a webhook; the canary, if it goes there."""
     named = [{"kind": WEBHOOK, "id": webhook_id}]
     rows = apps.get_model("escalation", "Policy").objects.filter(Q(steps__targets__contains=named))
-    return sorted(set(rows.values_list("name", flat=True)))
+    canary = ["the canary"] if canaries.config().webhook == webhook_id else []
+    return sorted(set(rows.values_list("name", flat=True))) + canary
 
 
 def _problems(spec: WebhookSpec, name: str, slug: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from django.test import Client
 from tocsin.catalogue.models import Service
 from tocsin.delivery import canaries
 from tocsin.delivery.actions.canaries import save_canary
+from tocsin.delivery.actions.webhooks import delete_webhooks
 from tocsin.delivery.jobs import deliver_due
 from tocsin.delivery.models import Attempt, Canary, Delivery, Notice, Webhook
 from tocsin.delivery.objective import measured
@@ -22,7 +23,7 @@ from tocsin.people.queries import actor_of
 from tocsin.platform import clock, nodes
 from tocsin.platform.actor import SYSTEM
 from tocsin.platform.canary import SOURCE
-from tocsin.platform.errors import Forbidden, Invalid
+from tocsin.platform.errors import Conflict, Forbidden, Invalid
 from tocsin.platform.models import Node
 from tocsin.project import canary, health, ledger
 from tocsin.project.tests.loopback import Post
@@ -180,6 +181,9 @@ def test_it_goes_to_a_webhook_of_ones_own(post: Post) -> None:
     canary.turn()
     assert canaries.status().state == "well"
     assert Incident._base_manager.count() == 0
+    with pytest.raises(Conflict) as refused:
+        delete_webhooks([hook.pk], actor=SYSTEM)
+    assert refused.value.problems == {"mirror": "called by the canary"}
 
 
 def test_it_comes_in_by_the_door(
@@ -198,12 +202,13 @@ def test_it_comes_in_by_the_door(
     assert "left no trace" in canary.where(Canary.objects.latest("id"))
 
 
-def test_an_engine_of_another_version_holds_it_back() -> None:
+@pytest.mark.parametrize("kind", ["engine", "web"])
+def test_a_process_of_another_version_holds_it_back(kind: str) -> None:
     save_canary(ON, actor=SYSTEM)
-    nodes.report("engine")
+    nodes.report(kind)
     Node.objects.update(version="0.0.1")
     assert canary.turn() == 0
-    nodes.leave("engine")
+    nodes.leave(kind)
     assert canary.turn() == 1
 
 
