@@ -1,8 +1,8 @@
 """A sender killed at any point of a send loses no page, and sends one twice at most, marked as such.
 
 For every kind of channel that needs nobody else's service, and for SMS and calls through a provider whose API a server
-of ours speaks: a process sends, is killed at the point, its lease runs out, and another one goes on. What the other side
-has received in the end is counted.
+of ours speaks: a process sends, is killed at the point, its lease runs out, and another one goes on. What the other
+side has received in the end is counted.
 """
 
 import asyncio
