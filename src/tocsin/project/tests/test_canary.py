@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tocsin.catalogue.actions import save_service
 from tocsin.catalogue.models import Service
+from tocsin.catalogue.rules import ServiceSpec
 from tocsin.delivery import canaries
 from tocsin.delivery.actions.canaries import save_canary
 from tocsin.delivery.actions.webhooks import delete_webhooks
 from tocsin.delivery.jobs import deliver_due
 from tocsin.delivery.models import Attempt, Canary, Delivery, Notice, Webhook
 from tocsin.delivery.objective import measured
+from tocsin.escalation.actions import runs
 from tocsin.escalation.models import Page, Run
 from tocsin.incidents.models import Incident, TimelineEntry
 from tocsin.intake.models import Inbox, Source
@@ -184,6 +187,27 @@ def test_it_goes_to_a_webhook_of_ones_own(post: Post) -> None:
     with pytest.raises(Conflict) as refused:
         delete_webhooks([hook.pk], actor=SYSTEM)
     assert refused.value.problems == {"mirror": "called by the canary"}
+
+
+def test_a_webhook_that_refuses_it_is_told_of(post: Post, admin: User) -> None:
+    hook = Webhook.objects.create(name="Mirror", slug="mirror", url=post.url("/canary"))
+    save_canary(replace(ON, webhook=hook.pk), actor=SYSTEM)
+    post.status = 404
+    fly()
+    age(2)
+    canary.turn()
+    assert "its message is failed: HTTP 404" in Notice.objects.get().body
+    runs.run_due()  # nobody was reached: nobody is paged in its place
+    assert not Page.objects.filter(user__isnull=False).exists()
+    assert Delivery.objects.filter(kind="page").count() == 1
+
+
+def test_its_service_keeps_its_name(admin: User) -> None:
+    save_canary(ON, actor=SYSTEM)
+    canary.turn()
+    name = Service._base_manager.get().name
+    with pytest.raises(Conflict):
+        save_service(ServiceSpec(name), actor=actor_of(admin))
 
 
 def test_it_comes_in_by_the_door(
