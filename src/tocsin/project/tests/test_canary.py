@@ -174,6 +174,19 @@ def test_a_lost_one_is_cleared_away_and_its_late_arrival_still_counts() -> None:
     assert Incident._base_manager.count() == 0
 
 
+def test_one_that_was_lost_long_ago_says_nothing_when_canaries_are_switched_on_again(admin: User) -> None:
+    save_canary(ON, actor=SYSTEM)
+    canary.turn()
+    save_canary(replace(ON, enabled=False), actor=SYSTEM)
+    age(25 * 60)
+    canary.turn()
+    assert not Canary.objects.filter(cleared=False).exists()
+    save_canary(ON, actor=SYSTEM)
+    assert canaries.status().late_s == 0
+    canary.turn()
+    assert not Notice.objects.exists()
+
+
 def test_it_goes_to_a_webhook_of_ones_own(post: Post) -> None:
     hook = Webhook.objects.create(name="Mirror", slug="mirror", url=post.url("/canary"))
     save_canary(replace(ON, webhook=hook.pk), actor=SYSTEM)
