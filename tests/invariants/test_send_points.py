@@ -1,7 +1,8 @@
 """A sender killed at any point of a send loses no page, and sends one twice at most, marked as such.
 
-For every kind of channel that needs nobody else's service: a process sends, is killed at the point, its lease runs out,
-and another one goes on. What the other side has received in the end is counted.
+For every kind of channel that needs nobody else's service, and for SMS and calls through a provider whose API a server
+of ours speaks: a process sends, is killed at the point, its lease runs out, and another one goes on. What the other
+side has received in the end is counted.
 """
 
 import asyncio
@@ -20,21 +21,23 @@ import pytest
 from django.db import connection
 from pydantic import SecretStr
 
-from tests.contracts.channel_servers import Seen, http_server, smtp_server
+from tests.contracts.channel_servers import TWILIO, Seen, http_server, smtp_server
 from tests.contracts.push_service import Browser
 from tests.invariants.send_once import KILLED, POINTS
 from tocsin.delivery import actions
 from tocsin.delivery.actions import push_key
 from tocsin.delivery.jobs import deliver_due
-from tocsin.delivery.models import Attempt, Delivery, PocketMessage
+from tocsin.delivery.models import Attempt, Delivery, Handover, PocketMessage
 from tocsin.delivery.tests.conftest import World
 from tocsin.delivery.tests.conftest import world as world
+from tocsin.delivery.tests.phones import NUMBER, twilio
 from tocsin.platform import clock
 from tocsin.platform.models import Clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
-CHANNELS = ("webhook", "ntfy", "email", "apprise", "pocket", "webpush", "unifiedpush")
+CHANNELS = ("webhook", "ntfy", "email", "apprise", "pocket", "webpush", "unifiedpush", "sms", "voice")
+PHONE = ("sms", "voice")
 # at these points the other side has the message although nobody wrote that down
 TWICE = {"during call", "after call", "before commit"}
 
@@ -43,7 +46,7 @@ class Sink:
     """A web server and a mail server in a thread, which count what they are sent."""
 
     def __init__(self) -> None:
-        self.web, self.mail = Seen(), Seen()
+        self.web, self.mail, self.provider = Seen(), Seen(), Seen()
         self._ready, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
@@ -53,6 +56,7 @@ class Sink:
         async with AsyncExitStack() as stack:
             self.web = await stack.enter_async_context(http_server("well"))
             self.mail = await stack.enter_async_context(smtp_server(lambda command: None))
+            self.provider = await stack.enter_async_context(http_server("well", TWILIO))
             self._ready.set()
             await asyncio.to_thread(self._over.wait)
 
@@ -70,11 +74,15 @@ class Sink:
             "webpush": f"http://{base}/wp",
             "unifiedpush": f"http://{base}/up",
             "email": "ada@example.org",
+            "sms": NUMBER,
+            "voice": NUMBER,
         }.get(channel, "ada")
 
     def count(self, channel: str) -> int:
         if channel == "pocket":
             return PocketMessage.objects.count()
+        if channel in PHONE:
+            return len(self.provider.requests)
         return len(self.mail.requests if channel == "email" else self.web.requests)
 
 
@@ -111,6 +119,8 @@ def test_a_sender_killed_at_any_point_loses_nothing(
         secret, config, urgency = Browser().secret, {"key": push_key()}, "low"
     elif channel == "unifiedpush":
         urgency = "low"
+    elif channel in PHONE:
+        twilio(config={"base_url": f"http://127.0.0.1:{sink.provider.port}"})
     method = world.method(user, channel, sink.address(channel), secret, **config)
     [key] = world.enqueue(world.page(world.incident(), user, urgency), [method])
     assert send(point, sink, channel, tmp_path / "arrived") == KILLED
@@ -134,3 +144,10 @@ def test_a_sender_killed_at_any_point_loses_nothing(
     else:
         assert outcomes[0] == (1, "unknown")  # nobody knows whether it was sent: marked as such
         assert len(outcomes) == 2
+    if channel in PHONE:
+        # written before the provider is asked, so that its receipt finds what it is about whenever it comes
+        handovers = list(Handover.objects.order_by("pk").values_list("state", "deliveries"))
+        assert [deliveries for _, deliveries in handovers] == [[key]] * sink.count(channel)
+        assert handovers[-1][0] == "accepted"
+        if point == "during call":
+            assert handovers[0][0] in ("begun", "accepted")

@@ -47,7 +47,9 @@ def save_service(spec: ServiceSpec, *, actor: Actor, id: int | None = None) -> S
             problems["policy"] = "the slug or name of a policy"
         if problems:
             raise Invalid("This service cannot be kept.", problems)
-        taken = Service.objects.filter(Q(slug=slug) | Q(name__iexact=spec.name)).exclude(pk=service.pk).first()
+        # of all services: the canary's stands in no list, and has a name all the same
+        everything = Service._base_manager.exclude(pk=service.pk)
+        taken = everything.filter(Q(slug=slug) | Q(name__iexact=spec.name)).first()
         if taken is not None:
             field = "slug" if taken.slug == slug else "name"
             raise Conflict("A service like this exists already.", {field: "one not yet in use"})

@@ -32,6 +32,7 @@ class WebhookOut(Schema):
     signed: bool
     authorized: bool
     enabled: bool
+    format: str
 
 
 class WebhookList(Schema):
@@ -54,6 +55,7 @@ def webhook_json(actor: Actor, row: Webhook) -> dict[str, Any]:
         "signed": bool(row.secret),
         "authorized": bool(row.authorization),
         "enabled": row.enabled,
+        "format": row.format,
     }
 
 
@@ -71,7 +73,7 @@ def list_webhooks(request: HttpRequest, paging: Query[Paging], q: str = "") -> d
 
 @router.post("/webhooks", response={201: WebhookDetail})
 def create_webhook(request: HttpRequest, spec: Body[WebhookSpec]) -> Status[dict[str, Any]]:
-    """Add a webhook that policies can call. Requests have the shape of PagerDuty's V3 webhooks and are signed."""
+    """Add a webhook that policies can call. Requests are signed: PagerDuty's V3 webhooks, or CloudEvents."""
     actor = asker(request)
     return Status(201, _detail(actor, save_webhook(spec, actor=actor)))
 

@@ -106,11 +106,11 @@ FROM delivery_canary WHERE sent_at >= %(since)s
 
 
 def late_s(set_to: Config, now: datetime) -> float:
-    """``Status.late_s``; 0 while canaries are switched off."""
+    """``Status.late_s``; 0 while canaries are switched off. One that was lost a day ago says nothing any more."""
     if not set_to.enabled:
         return 0.0
     last = Canary.objects.filter(arrived_at__isnull=False).order_by("-id").values_list("id", flat=True).first() or 0
-    sent = Canary.objects.filter(pk__gt=last).order_by("id").values_list("sent_at", flat=True).first()
+    sent = Canary.objects.filter(pk__gt=last, cleared=False).order_by("id").values_list("sent_at", flat=True).first()
     waited = (now - sent).total_seconds() if sent else 0.0
     return waited if waited > set_to.late_after_s else 0.0
 

@@ -39,9 +39,12 @@ def create_webhook(
     ] = "",
     team: Annotated[str, typer.Option(help="Owning team.")] = "",
     secret: Annotated[str, typer.Option(help="Signs every body.", envvar="TOCSIN_WEBHOOK_SECRET")] = "",
+    shape: Annotated[
+        str, typer.Option("--format", help="Shape of the requests: pagerduty or cloudevents.")
+    ] = "pagerduty",
 ) -> None:
     """Add a webhook."""
-    spec: dict[str, Any] = {"name": name, "url": url, "slug": slug, "team": team}
+    spec: dict[str, Any] = {"name": name, "url": url, "slug": slug, "team": team, "format": shape}
     if secret:
         spec["secret"] = secret
     with api() as server:

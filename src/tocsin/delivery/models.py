@@ -40,6 +40,9 @@ class Webhook(models.Model):
     secret = models.TextField(blank=True, help_text="signs every body; encrypted, see platform.secrets")
     authorization = models.TextField(blank=True, help_text="value of the Authorization header; encrypted")
     enabled = models.BooleanField(default=True)
+    format = models.CharField(
+        max_length=20, default="pagerduty", db_default="pagerduty", help_text="shape of the requests; see the channel"
+    )
 
     class Meta:
         db_table = "delivery_webhook"

@@ -180,6 +180,7 @@ def _webhooks(ids: set[int]) -> dict[int, tuple[str, Method, str]]:
         try:
             secret = _clear(row.secret) if row.secret else ""
             config = {"authorization": _clear(row.authorization)} if row.authorization else {}
+            config["format"] = row.format
         except secrets.SecretUnreadable:
             secret, config, problem = "", {}, "its secret was stored under another TOCSIN_SECRET_KEY"
         found[row.pk] = (row.name, Method(row.url, secret, config, row.name), problem)

@@ -51,5 +51,8 @@ def export_webhooks(ids: Iterable[int] | None = None) -> list[WebhookSpec]:
     if ids is not None:
         rows = rows.filter(pk__in=list(ids))
     return [
-        WebhookSpec(row.name, row.url, row.slug, row.team.slug if row.team else "", enabled=row.enabled) for row in rows
+        WebhookSpec(
+            row.name, row.url, row.slug, row.team.slug if row.team else "", enabled=row.enabled, format=row.format
+        )
+        for row in rows
     ]

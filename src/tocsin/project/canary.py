@@ -90,13 +90,12 @@ def _begun(now: datetime, set_to: canaries.Config) -> Canary | None:
     last = Canary.objects.order_by("-id").values_list("sent_at", flat=True).first()
     if last is not None and last + timedelta(minutes=set_to.every_minutes) > now:
         return None
-    # an engine of another version may not know what a canary is, and would page people for it
-    if Node.objects.filter(kind="engine", seen_at__gt=now - ALIVE).exclude(version=__version__).exists():
+    # a process of another version may not know what a canary is: it would page people for it, or show it to them
+    if Node.objects.filter(seen_at__gt=now - ALIVE).exclude(version=__version__).exists():
         return None
     keep_canary_source(keep_canary_service())
     canary = Canary.objects.create(sent_at=now)
     Canary.objects.filter(sent_at__lt=now - KEPT).delete()
-    Canary.objects.filter(sent_at__lt=now - canaries.DAY, cleared=False).update(cleared=True)
     if not set_to.door:
         accept([(SOURCE, Signal(action="trigger", dedup_key=key_of(canary), title=_TITLE, severity="critical"))])
     return canary
@@ -134,6 +133,7 @@ def look(now: datetime, set_to: canaries.Config) -> None:
             _arrived(canary, arrived_at)
         if canary.arrived_at is not None or canary.sent_at < now - GIVEN_UP:
             _clear(canary, alert, incident)
+    Canary.objects.filter(sent_at__lt=now - canaries.DAY, cleared=False).update(cleared=True)
     _tell_late(now, set_to)
 
 
@@ -176,7 +176,7 @@ def _tell_late(now: datetime, set_to: canaries.Config) -> None:
     waiting = Canary.objects.filter(pk__gt=last)
     if waiting.filter(told_at__gt=now - AGAIN).exists():
         return
-    canary = waiting.order_by("id").first()
+    canary = waiting.filter(cleared=False).order_by("id").first()
     if canary is None:
         return
     waited = (now - canary.sent_at).total_seconds()

@@ -17,6 +17,7 @@ from tocsin.delivery import canaries, objective
 from tocsin.delivery.models import Attempt, Delivery, ProviderHealth
 from tocsin.escalation.models import Page, Run
 from tocsin.incidents.models import OPEN_STATES, PRIORITIES, Incident
+from tocsin.intake import partners
 from tocsin.intake.models import Inbox, RefusalCount
 from tocsin.people.queries import authenticate_token
 from tocsin.people.rules import Deed, may
@@ -149,8 +150,17 @@ def _canary() -> Iterator[Metric]:
     )
 
 
+def _partners() -> Iterator[Metric]:
+    well: dict[str, float] = {}
+    for one in partners.watched():
+        if one.state != "waiting":  # two services may have a partner of one name: the worse of them counts
+            well[one.name] = min(well.get(one.name, 1.0), float(one.state == "well"))
+    text = "Whether a partner says that it is well and takes our word."
+    yield _gauge("partner_well", text, well.items(), "partner")
+
+
 PARTS: tuple[Callable[[], Iterator[Metric]], ...] = (
-    _nodes, _queues, _incidents, _totals, _providers, _promise, _canary,
+    _nodes, _queues, _incidents, _totals, _providers, _promise, _canary, _partners,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tocsin.cli.main import app
+from tocsin.delivery.models import Canary
 from tocsin.people import actions
 from tocsin.people.models import ContactMethod, User
 from tocsin.people.tests.named import Named, named_people
@@ -455,3 +456,19 @@ def test_confidential_incidents(
     assert tell("incident", "lift", number, "--reason", "over")["confidential"] is False
     assert tell("incident", "confidential", number)["confidential"] is True
     assert tell("service", "create", "--name", "Vault", "--confidential")["confidential"] is True
+
+
+def test_the_canary_is_set_and_shown(tocsin: Run, tell: Callable[..., Any]) -> None:
+    tell("webhook", "create", "--name", "Mirror", "--url", "https://m.example.org/in", "--format", "cloudevents")
+    assert tell("webhook", "show", "mirror")["format"] == "cloudevents"
+    assert tell("canary", "show")["state"] == "off"
+    told = tell("canary", "set", "--on", "--every", "7", "--late-after", "30", "--webhook", "mirror", "--door")
+    wanted = {"enabled": True, "every_minutes": 7, "late_after_s": 30, "webhook": "mirror", "door": True}
+    assert {name: told[name] for name in wanted} == wanted
+    assert tell("canary", "set", "--webhook", "", "--inbox")["webhook"] == ""
+    assert tell("canary", "show")["every_minutes"] == 7
+    tocsin("canary", "set", "--every", "0", code=1)
+    Canary.objects.create(sent_at=clock.now() - timedelta(minutes=2))
+    assert "One has been missing for" in tocsin("canary", "show", code=1).stdout
+    Canary.objects.update(arrived_at=clock.now())
+    assert "Last day: 1 of 1 arrived" in tocsin("canary", "show").stdout

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.text import slugify
 
-from tocsin.delivery import rules, webhooks
+from tocsin.delivery import canaries, rules, webhooks
 from tocsin.delivery.actions.outbox import enqueue
 from tocsin.delivery.models import Webhook
 from tocsin.delivery.queries import check_method
@@ -43,6 +43,7 @@ def save_webhook(spec: WebhookSpec, *, actor: Actor, id: int | None = None) -> W
         before = None if id is None else _facts(row)
         anew = {}
         row.name, row.slug, row.team, row.url, row.enabled = name, slug, team, spec.url.strip(), spec.enabled
+        row.format = spec.format
         for field in HIDDEN:
             value = getattr(spec, field)
             if value is not None and (not getattr(row, field) or secrets.decrypt(getattr(row, field)) != value):
@@ -96,10 +97,11 @@ test_webhook.__test__ = False  # type: ignore[attr-defined]  # an action, not a 
 
 
 def called_by(webhook_id: int) -> list[str]:
-    """Names of the policies that call a webhook."""
+    """Names of the policies that call a webhook; the canary, if it goes there."""
     named = [{"kind": WEBHOOK, "id": webhook_id}]
     rows = apps.get_model("escalation", "Policy").objects.filter(Q(steps__targets__contains=named))
-    return sorted(set(rows.values_list("name", flat=True)))
+    canary = ["the canary"] if canaries.config().webhook == webhook_id else []
+    return sorted(set(rows.values_list("name", flat=True))) + canary
 
 
 def _problems(spec: WebhookSpec, name: str, slug: str) -> dict[str, str]:
@@ -109,7 +111,8 @@ def _problems(spec: WebhookSpec, name: str, slug: str) -> dict[str, str]:
     if slugify(slug) != slug or not 0 < len(slug) <= 120:
         wrong["slug"] = "small letters, digits and hyphens, 120 at most"
     config = {"authorization": spec.authorization} if spec.authorization else {}
-    told = {"address": "url", "config.authorization": "authorization"}
+    config["format"] = spec.format
+    told = {"address": "url", "config.authorization": "authorization", "config.format": "format"}
     found = check_method(WEBHOOK, spec.url.strip(), spec.secret or "", config)
     return wrong | {told.get(field, field): text for field, text in found.items()}
 

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from tocsin.delivery import queries, webhooks
 from tocsin.delivery.actions.webhooks import called_by, delete_webhooks, save_webhook, test_webhook
+from tocsin.delivery.channels.webhook.channel import FORMATS
 from tocsin.delivery.models import Webhook
 from tocsin.delivery.rules import WEBHOOK, WebhookSpec
 from tocsin.people import queries as people
@@ -23,8 +24,9 @@ class WebhookForm(forms.Form):
 
     name = forms.CharField(max_length=120, help_text="As policies show it.")
     team = forms.ChoiceField(required=False, help_text="Its managers may change the webhook.")
-    url = forms.CharField(
-        max_length=1000, label="Address", help_text="Where to POST to, in the shape of PagerDuty's V3 webhooks."
+    url = forms.CharField(max_length=1000, label="Address", help_text="Where to POST to.")
+    format = forms.ChoiceField(
+        required=False, label="Shape", choices=FORMATS, help_text="What the receiver understands."
     )
     secret = forms.CharField(
         max_length=200,
@@ -82,7 +84,13 @@ def edit(request: Request, webhook_id: int = 0) -> HttpResponse:
     elif not (may(request.actor, Deed.CONFIGURE) or request.actor.managed):
         raise Forbidden("Only managers and administrators may make a webhook.")
     initial = (
-        {"name": row.name, "team": row.team.slug if row.team else "", "url": row.url, "enabled": row.enabled}
+        {
+            "name": row.name,
+            "team": row.team.slug if row.team else "",
+            "url": row.url,
+            "enabled": row.enabled,
+            "format": row.format,
+        }
         if row
         else {}
     )
@@ -97,6 +105,7 @@ def edit(request: Request, webhook_id: int = 0) -> HttpResponse:
             secret=data["secret"] or ("" if "secret" in data["forget"] else None),
             authorization=data["authorization"] or ("" if "authorization" in data["forget"] else None),
             enabled=data["enabled"],
+            format=data["format"] or FORMATS[0][0],
         )
         kept = attempt(form, lambda: save_webhook(spec, actor=request.actor, id=row.pk if row else None))
         if kept:

@@ -401,7 +401,8 @@ WEBHOOK = "webhook"
 class WebhookSpec:
     """A webhook that policies call, as people write it. ``team`` is a slug or empty; ``slug`` empty: of the name.
 
-    ``secret`` and ``authorization`` go in and never come out; None: leave what is stored.
+    ``secret`` and ``authorization`` go in and never come out; None: leave what is stored. ``format``: pagerduty or
+    cloudevents.
     """
 
     name: str
@@ -411,6 +412,7 @@ class WebhookSpec:
     secret: str | None = None
     authorization: str | None = None
     enabled: bool = True
+    format: str = "pagerduty"
 
 
 def webhook_key(page_id: int, webhook_id: int, extra: str = "") -> str:

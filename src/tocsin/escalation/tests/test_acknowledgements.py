@@ -273,7 +273,8 @@ def test_a_webhook_is_called_beside_people_and_told_of_the_end(people: dict[str,
     assert sorted(one.address for one in claimed) == ["Tickets", "ada"]
     composed = {message.to: (message, method) for message, method in messages.compose(claimed)}
     message, method = composed["Tickets"]
-    assert (method.address, method.secret, method.config) == (row.url, "s3cret", {"authorization": "Bearer abc"})
+    assert (method.address, method.secret) == (row.url, "s3cret")
+    assert method.config == {"authorization": "Bearer abc", "format": "pagerduty"}
     assert message.incident is not None
     assert message.others == ("Ada",)
     assert [link.verb for link in message.links] == ["view"]

@@ -59,7 +59,7 @@ def form_field(item: Field) -> forms.Field:
     if item.type == "number":
         return forms.IntegerField(min_value=item.minimum, max_value=item.maximum, **common)
     if item.type == "secret":
-        hint = f"{item.hint} Kept as it is when this is left empty."
+        hint = f"{item.hint} What is stored stays when this is left empty."
         widget = forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False)
         return forms.CharField(max_length=4000, widget=widget, **(common | {"help_text": hint}))
     if item.type == "cel":

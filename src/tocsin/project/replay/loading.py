@@ -23,7 +23,7 @@ CHUNK = 5_000
 USUAL_S = 300.0  # how long an answer takes where nothing is on record
 _SIGNALS = """
 SELECT id, source_id, action, dedup_key, severity, title, data::text, occurred_at, received_at
-FROM triage_signal WHERE received_at >= %s AND received_at < %s ORDER BY received_at, id
+FROM triage_signal WHERE received_at >= %s AND received_at < %s AND source_id > 0 ORDER BY received_at, id
 """
 # alerts that no signal ended: a person did
 _ENDS = """
@@ -87,7 +87,8 @@ def count(since: datetime, until: datetime) -> int:
     """How many signals are stored from ``since`` to ``until``."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM triage_signal WHERE received_at >= %s AND received_at < %s", [since, until]
+            "SELECT count(*) FROM triage_signal WHERE received_at >= %s AND received_at < %s AND source_id > 0",
+            [since, until],
         )
         return int(cursor.fetchone()[0])
 

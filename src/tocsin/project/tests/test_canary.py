@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tocsin.catalogue.actions import save_service
 from tocsin.catalogue.models import Service
+from tocsin.catalogue.rules import ServiceSpec
 from tocsin.delivery import canaries
 from tocsin.delivery.actions.canaries import save_canary
+from tocsin.delivery.actions.webhooks import delete_webhooks
 from tocsin.delivery.jobs import deliver_due
 from tocsin.delivery.models import Attempt, Canary, Delivery, Notice, Webhook
 from tocsin.delivery.objective import measured
+from tocsin.escalation.actions import runs
 from tocsin.escalation.models import Page, Run
 from tocsin.incidents.models import Incident, TimelineEntry
 from tocsin.intake.models import Inbox, Source
@@ -22,7 +26,7 @@ from tocsin.people.queries import actor_of
 from tocsin.platform import clock, nodes
 from tocsin.platform.actor import SYSTEM
 from tocsin.platform.canary import SOURCE
-from tocsin.platform.errors import Forbidden, Invalid
+from tocsin.platform.errors import Conflict, Forbidden, Invalid
 from tocsin.platform.models import Node
 from tocsin.project import canary, health, ledger
 from tocsin.project.tests.loopback import Post
@@ -170,6 +174,19 @@ def test_a_lost_one_is_cleared_away_and_its_late_arrival_still_counts() -> None:
     assert Incident._base_manager.count() == 0
 
 
+def test_one_that_was_lost_long_ago_says_nothing_when_canaries_are_switched_on_again(admin: User) -> None:
+    save_canary(ON, actor=SYSTEM)
+    canary.turn()
+    save_canary(replace(ON, enabled=False), actor=SYSTEM)
+    age(25 * 60)
+    canary.turn()
+    assert not Canary.objects.filter(cleared=False).exists()
+    save_canary(ON, actor=SYSTEM)
+    assert canaries.status().late_s == 0
+    canary.turn()
+    assert not Notice.objects.exists()
+
+
 def test_it_goes_to_a_webhook_of_ones_own(post: Post) -> None:
     hook = Webhook.objects.create(name="Mirror", slug="mirror", url=post.url("/canary"))
     save_canary(replace(ON, webhook=hook.pk), actor=SYSTEM)
@@ -180,6 +197,30 @@ def test_it_goes_to_a_webhook_of_ones_own(post: Post) -> None:
     canary.turn()
     assert canaries.status().state == "well"
     assert Incident._base_manager.count() == 0
+    with pytest.raises(Conflict) as refused:
+        delete_webhooks([hook.pk], actor=SYSTEM)
+    assert refused.value.problems == {"mirror": "called by the canary"}
+
+
+def test_a_webhook_that_refuses_it_is_told_of(post: Post, admin: User) -> None:
+    hook = Webhook.objects.create(name="Mirror", slug="mirror", url=post.url("/canary"))
+    save_canary(replace(ON, webhook=hook.pk), actor=SYSTEM)
+    post.status = 404
+    fly()
+    age(2)
+    canary.turn()
+    assert "its message is failed: HTTP 404" in Notice.objects.get().body
+    runs.run_due()  # nobody was reached: nobody is paged in its place
+    assert not Page.objects.filter(user__isnull=False).exists()
+    assert Delivery.objects.filter(kind="page").count() == 1
+
+
+def test_its_service_keeps_its_name(admin: User) -> None:
+    save_canary(ON, actor=SYSTEM)
+    canary.turn()
+    name = Service._base_manager.get().name
+    with pytest.raises(Conflict):
+        save_service(ServiceSpec(name), actor=actor_of(admin))
 
 
 def test_it_comes_in_by_the_door(
@@ -198,12 +239,13 @@ def test_it_comes_in_by_the_door(
     assert "left no trace" in canary.where(Canary.objects.latest("id"))
 
 
-def test_an_engine_of_another_version_holds_it_back() -> None:
+@pytest.mark.parametrize("kind", ["engine", "web"])
+def test_a_process_of_another_version_holds_it_back(kind: str) -> None:
     save_canary(ON, actor=SYSTEM)
-    nodes.report("engine")
+    nodes.report(kind)
     Node.objects.update(version="0.0.1")
     assert canary.turn() == 0
-    nodes.leave("engine")
+    nodes.leave(kind)
     assert canary.turn() == 1
 
 

@@ -171,3 +171,6 @@ def test_health_shows_partners(service: Service, client: Client) -> None:
     text = client.get("/settings/health/").content.decode()
     assert "Over there" in text
     assert "Not heard of yet" in text
+    assert 'partner="Over there"' not in client.get("/metrics").content.decode()  # nobody is to be told of it yet
+    hear(Source.objects.get())
+    assert 'tocsin_partner_well{partner="Over there"} 1.0' in client.get("/metrics").content.decode()

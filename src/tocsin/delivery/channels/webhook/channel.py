@@ -1,4 +1,8 @@
-"""Webhook: an HTTP POST in the shape of PagerDuty's V3 webhooks, signed, so that existing receivers understand it."""
+"""Webhook: an HTTP POST, signed, in one of two shapes that existing receivers understand.
+
+PagerDuty's V3 webhooks, or CloudEvents 1.0 in structured mode (``application/cloudevents+json``, the JSON format of the
+specification). What they say of an incident is the same.
+"""
 
 import hashlib
 import hmac
@@ -19,6 +23,7 @@ from tocsin.delivery.contract import (
     post,
 )
 
+FORMATS = (("pagerduty", "PagerDuty V3"), ("cloudevents", "CloudEvents 1.0"))
 URGENCY = {"P1": "high", "P2": "high", "P3": "high"}
 
 
@@ -65,25 +70,44 @@ def incident_data(incident: IncidentFacts, public_url: str) -> dict[str, Any]:
     }
 
 
-def payload(message: Message, public_url: str) -> bytes:
-    """The body: one event; a bundle lists its incidents."""
-    data: dict[str, Any]
+def _about(message: Message, public_url: str) -> tuple[str, str, dict[str, Any]]:
+    """PagerDuty's event type and resource type, and the data."""
     if message.kind == "test":
-        kind, resource, data = "pagey.ping", "pagey", {"message": message.body, "type": "ping"}
-    elif message.about == "notice":
-        kind, resource = "tocsin.notice", "notice"
-        data = {"message": message.title, "type": "notice", "html_url": message.link("view")}
-    elif message.kind == "bundle":
-        kind = "incident.resolved" if message.about == "resolved" else "incident.triggered"
-        resource = "incident"
-        data = {
-            "type": "incident_list",
-            "html_url": message.link("view"),
-            "incidents": [incident_data(item, public_url) for item in message.incidents],
-        }
-    else:
-        kind = "incident.resolved" if message.kind == "resolved" else "incident.triggered"
-        resource, data = "incident", incident_data(message.incidents[0], public_url)
+        return "pagey.ping", "pagey", {"message": message.body, "type": "ping"}
+    if message.about == "notice":
+        return (
+            "tocsin.notice",
+            "notice",
+            {"message": message.title, "type": "notice", "html_url": message.link("view")},
+        )
+    kind = "incident.resolved" if message.about == "resolved" else "incident.triggered"
+    if message.kind == "bundle":
+        incidents = [incident_data(item, public_url) for item in message.incidents]
+        return kind, "incident", {"type": "incident_list", "html_url": message.link("view"), "incidents": incidents}
+    return kind, "incident", incident_data(message.incidents[0], public_url)
+
+
+def _ours(message: Message) -> dict[str, Any]:
+    """What neither shape has a place for."""
+    return {
+        "kind": message.kind,
+        "drill": message.drill,
+        "to": message.to,
+        "title": message.title,
+        "body": message.body,
+        "why": message.why,
+        "others": list(message.others),
+        "links": {link.verb: link.url for link in message.links},
+    }
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def payload(message: Message, public_url: str) -> bytes:
+    """The body in PagerDuty's shape: one event; a bundle lists its incidents."""
+    kind, resource, data = _about(message, public_url)
     event = {
         "id": message.key,
         "event_type": kind,
@@ -92,18 +116,33 @@ def payload(message: Message, public_url: str) -> bytes:
         "agent": None,
         "client": {"name": "Tocsin"},
         "data": data,
-        "tocsin": {
-            "kind": message.kind,
-            "drill": message.drill,
-            "to": message.to,
-            "title": message.title,
-            "body": message.body,
-            "why": message.why,
-            "others": list(message.others),
-            "links": {link.verb: link.url for link in message.links},
-        },
+        "tocsin": _ours(message),
     }
-    return json.dumps({"event": event}, ensure_ascii=False, separators=(",", ":")).encode()
+    return _json({"event": event})
+
+
+CLOUD_TYPES = {"pagey.ping": "dev.tocsin.test", "tocsin.notice": "dev.tocsin.notice"}
+
+
+def cloud_event(message: Message, public_url: str) -> bytes:
+    """The body as a CloudEvent. Source and id name it: the same over all attempts.
+
+    A bundle has no subject, and the plural in its type: ``dev.tocsin.incidents.triggered``.
+    """
+    kind, _, data = _about(message, public_url)
+    name = CLOUD_TYPES.get(kind) or f"dev.tocsin.{kind}"
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": message.key,
+        "source": public_url,
+        "type": name.replace("incident.", "incidents.") if message.kind == "bundle" else name,
+        "time": stamp(message.at),
+        "datacontenttype": "application/json",
+        "drill": message.drill,  # an extension, as the specification allows
+    }
+    if message.incident is not None and message.kind != "bundle":
+        event["subject"] = message.incident.number
+    return _json(event | {"data": data | {"tocsin": _ours(message)}})
 
 
 class Webhook(Channel):
@@ -112,7 +151,7 @@ class Webhook(Channel):
     descriptor: ClassVar[Descriptor] = Descriptor(
         kind="webhook",
         label="Webhook",
-        summary="A signed HTTP POST to an address of yours, in the shape of PagerDuty's V3 webhooks.",
+        summary="A signed HTTP POST to an address of yours, as PagerDuty's V3 webhooks send it or as a CloudEvent.",
         address=Field(
             "address", "Address", "url", "Where to POST to", required=True, placeholder="https://example.org/hook"
         ),
@@ -127,6 +166,7 @@ class Webhook(Channel):
                 "Sent as it is, for example: Bearer abc",
                 max_length=500,
             ),
+            Field("format", "Shape", "choice", default=FORMATS[0][0], choices=FORMATS),
         ),
         actions=True,
         bundles=True,
@@ -138,9 +178,10 @@ class Webhook(Channel):
 
     async def send(self, message: Message, method: Method, context: Context) -> Result:
         """POST the event, signed."""
-        body = payload(message, context.public_url)
+        cloud = method.config.get("format") == "cloudevents"
+        body = (cloud_event if cloud else payload)(message, context.public_url)
         headers = {
-            "Content-Type": "application/json",
+            "Content-Type": "application/cloudevents+json; charset=utf-8" if cloud else "application/json",
             "X-Webhook-Id": message.key,
             "X-Webhook-Subscription": f"TOCSIN-{method.id or 0}",
             "Idempotency-Key": message.key,

@@ -15,7 +15,7 @@ source = SourceKind(
         Field(
             "url",
             "Our address over there",
-            "What the other installation shows for its source of this kind. Empty: we only listen.",
+            "What the other installation shows for its source of this kind. Without it we only listen.",
             type="secret",
         ),
         Field(
