@@ -216,6 +216,7 @@ class Listener:
             hostname=self.configured.mail_domain,
             ident="Tocsin",
             tls_context=self._tls,
+            auth_exclude_mechanism=["LOGIN", "PLAIN"],  # nobody has an account here
             timeout=SILENCE_S,
             loop=asyncio.get_running_loop(),
         )
