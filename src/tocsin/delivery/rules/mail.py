@@ -69,6 +69,16 @@ def identity(value: str) -> str:
     return found[0] if found else ""
 
 
+def told_apart(raw: bytes) -> tuple[str, bytes]:
+    """The Message-ID of a mail, and what tells it from all others: that, or without one what no server changes on its
+    way."""
+    mail = read(raw[: 64 * 1024])
+    if mail.message_id:
+        return mail.message_id, mail.message_id.encode()
+    told = "\0".join(mail.headers.get(name, "") for name in ("date", "from", "subject"))
+    return "", told.encode() + b"\0" + raw.partition(b"\r\n\r\n")[2]
+
+
 def _headers(parsed: Message) -> dict[str, str]:
     found: dict[str, str] = {}
     try:

@@ -85,6 +85,7 @@ def test_a_reply_acts_as_the_person_whom_its_address_names(world: World, ada: Us
     [
         ("ACK", "acted", "acknowledged", "INC-{id} acknowledged. Thank you, Ada."),
         ("resolve", "acted", "resolved", "INC-{id} resolved. Thank you, Ada."),
+        ("escalate", "acted", "triggered", "INC-{id} escalated. Thank you, Ada."),
         ("ack {id}", "acted", "acknowledged", "INC-{id} acknowledged. Thank you, Ada."),
         ("ack 999999", "nothing", "triggered", "This mail is about INC-{id}, not about INC-999999: nothing was done."),
         (
@@ -127,6 +128,16 @@ def test_a_mail_acts_once_however_often_it_comes(world: World, ada: User) -> Non
     assert TimelineEntry.objects.filter(incident=incident, kind="note").count() == 1
     assert Notice.objects.count() == 1
     arrive(where, reply("note once", "<2@phone.example>"))
+    assert TimelineEntry.objects.filter(incident=incident, kind="note").count() == 2
+
+
+def test_a_mail_without_a_message_id_acts_once_too(world: World, ada: User) -> None:
+    incident = world.incident()
+    where = local(paged(world, ada, incident))
+    for way in (b"", b"Received: from elsewhere\r\n", b"Received: again\r\n"):
+        arrive(where, way + b"From: ada@example.org\r\nSubject: Re: x\r\n\r\nnote once\r\n")
+    assert TimelineEntry.objects.filter(incident=incident, kind="note").count() == 1
+    arrive(where, b"From: ada@example.org\r\nSubject: Re: x\r\n\r\nnote twice\r\n")
     assert TimelineEntry.objects.filter(incident=incident, kind="note").count() == 2
 
 
