@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -502,3 +503,23 @@ def test_nothing_is_done_without_an_address_that_we_signed(world: World, ada: Us
     actions.work_through()
     assert state(incident) == "triggered"
     assert Delivery.objects.get(kind="page").state == "accepted"
+
+
+# --- what people see of it ----------------------------------------------------------------------------------------
+
+
+def test_a_message_shows_what_came_back(world: World, ada: User, client: Client) -> None:
+    backend = "allauth.account.auth_backends.AuthenticationBackend"
+    delivery = paged(world, ada, world.incident())
+    client.force_login(ada, backend=backend)
+    assert "What came back" not in client.get(f"/messages/{delivery.pk}/").content.decode()
+    arrive(local(delivery), reply("note <b>", From="Mallory <mallory@example.net>"))
+    arrive(local(delivery, "bounce"), report("delayed", "4.4.1", "smtp; <b>timed out</b>"), "")
+    shown = client.get(f"/messages/{delivery.pk}/").content.decode()
+    assert "mallory@example.net" in shown
+    assert "Wrote a note: Kept as a note on" in shown
+    assert "A mail is late, still being tried: &lt;b&gt;timed out" in shown
+    client.force_login(world.person("Ben"), backend=backend)
+    shown = client.get(f"/messages/{delivery.pk}/").content.decode()
+    assert "What came back" in shown
+    assert "mallory@example.net" not in shown
