@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Count
 
-from tocsin.delivery.models import IncomingMail
+from tocsin.delivery.models import Delivery, IncomingMail
+from tocsin.delivery.queries import masked
 from tocsin.delivery.rules.incoming import OUTCOMES
+from tocsin.people.rules import Deed, may
 from tocsin.platform import clock, nodes
+from tocsin.platform.actor import Actor
 from tocsin.platform.models import Node
 
 
@@ -31,6 +34,34 @@ class MailIn:
     last: str
     waiting: int
     outcomes: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """A mail that answered one of ours, or said what became of it. ``sender``: what its From claims, masked for whoever
+    may not see addresses; ``became``: what was done about it; ``said``: the answer, or the other server's words."""
+
+    at: datetime
+    kind: str
+    sender: str
+    became: str
+    said: str
+
+
+def came_back(actor: Actor, delivery: Delivery) -> list[CameBack]:
+    """What came back of a message that the actor may read, oldest first."""
+    rows = IncomingMail.objects.filter(delivery_id=delivery.pk, contact_method_id=delivery.contact_method_id)
+    clear = actor.user_id == delivery.user_id or may(actor, Deed.ADMINISTER)
+    return [
+        CameBack(
+            at=row.received_at,
+            kind=row.kind,
+            sender=row.sender if clear else masked("email", row.sender),
+            became=OUTCOMES.get(row.outcome, "not yet dealt with"),
+            said=row.answer,
+        )
+        for row in rows.order_by("pk")[:50]
+    ]
 
 
 def mail_in() -> MailIn:

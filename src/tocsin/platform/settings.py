@@ -6,6 +6,7 @@ names. An unknown ``TOCSIN_*`` name is an error: a misspelt setting must never b
 
 import difflib
 import os
+import re
 import secrets as token
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -16,6 +17,8 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "TOCSIN_"
+LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(?P<port>[0-9]{1,5})")
+DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 # read by the command line client, not by the server
 CLIENT_NAMES = {"TOCSIN_URL", "TOCSIN_TOKEN", "TOCSIN_PROFILE", "TOCSIN_CONFIG_DIR"}
 # read by ``tocsin gateway``, which may stand on the same machine
@@ -61,14 +64,11 @@ class Settings(BaseSettings):
     email_from: str = Field("Tocsin <tocsin@localhost>", description="Sender of mail.")
     mail_domain: str = Field(
         "",
-        max_length=253,
-        pattern=r"^([A-Za-z0-9-]+\.)*[A-Za-z0-9-]*$",
         description="Domain whose mail comes to `tocsin mail`: pages can be answered by mail, and mail that comes back "
         "is noticed. Empty: neither.",
     )
     mail_listen: str = Field(
         "",
-        pattern=r"^((\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):[0-9]{1,5})?$",
         description="Address and port on which mail is taken in, as 127.0.0.1:8725; `tocsin up` then runs "
         "`tocsin mail` too. Needs mail_domain. Empty: not on this machine.",
     )
@@ -108,9 +108,16 @@ class Settings(BaseSettings):
 
     @field_validator("mail_listen")
     @classmethod
-    def _port(cls, value: str) -> str:
-        if value and not 0 <= int(value.rpartition(":")[2]) <= 65535:
-            raise ValueError("its port must be at most 65535")
+    def _host_and_port(cls, value: str) -> str:
+        if value and not ((found := LISTEN.fullmatch(value)) and int(found["port"]) <= 65535):
+            raise ValueError("must be an address and a port, as 127.0.0.1:8725 or [::1]:8725")
+        return value
+
+    @field_validator("mail_domain")
+    @classmethod
+    def _domain(cls, value: str) -> str:
+        if value and not (len(value) <= 253 and DOMAIN.fullmatch(value)):
+            raise ValueError("must be the name of a domain, as in.example.org")
         return value
 
     @model_validator(mode="after")

@@ -84,6 +84,13 @@ class Desk:
             return None
         return next(((local, taker) for taker in self.takers if taker.knows(local)), None)
 
+    async def handle_EHLO(
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """What the server can do: no AUTH, because nobody has an account here."""
+        session.host_name = hostname
+        return [line for line in responses if not line[4:].startswith("AUTH")]
+
     async def handle_MAIL(
         self, server: Any, session: Any, envelope: Any, address: str | None, options: list[str]
     ) -> str:
@@ -216,6 +223,7 @@ class Listener:
             hostname=self.configured.mail_domain,
             ident="Tocsin",
             tls_context=self._tls,
+            auth_exclude_mechanism=["LOGIN", "PLAIN"],
             timeout=SILENCE_S,
             loop=asyncio.get_running_loop(),
         )

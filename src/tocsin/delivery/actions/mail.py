@@ -32,13 +32,12 @@ class Mailroom:
         return mailboxes.named(local) is not None
 
     def keep(self, mail: Arrived) -> None:
-        """Write a mail down, once for each recipient and Message-ID, and wake an engine when this commits.
+        """Write a mail down, once for each recipient and identity, and wake an engine when this commits.
 
         Raises the database's error when it is away; then nothing was taken.
         """
         kind, _, token = storable(mail.local.lower()).partition("+")
-        identity = rules.read(mail.content[: 64 * 1024]).message_id
-        name = identity.encode() or hashlib.sha256(mail.content).digest()
+        identity, name = rules.told_apart(mail.content)
         now = clock.now()
         IncomingMail.objects.bulk_create(
             [

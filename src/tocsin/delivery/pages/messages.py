@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tocsin.delivery import queries
+from tocsin.delivery import mail_queries, queries
 from tocsin.delivery.actions import mark_read, send_test
 from tocsin.delivery.actions.links import act_on_link, preview_link
 from tocsin.delivery.models import Delivery, PocketMessage
@@ -247,6 +247,7 @@ def one(request: Request, delivery_id: int) -> HttpResponse:
                 (row, f"{(row.ended_at - row.started_at).total_seconds():.2f} s" if row.ended_at else "")
                 for row in found.attempt_rows.all()
             ],
+            "came_back": mail_queries.came_back(request.actor, found) if found.channel == "email" else [],
         },
     )
 

@@ -35,7 +35,8 @@ _CODE = re.compile(r"\b([45]\.\d{1,3}\.\d{1,3})\b")
 _REPLY = re.compile(r"\b([45]\d\d)[ -](?:[45]\.\d|[A-Za-z<])")
 # mail that repeats the one that came back, below which nothing is said any more
 _COPY = re.compile(
-    r"^\s*(-{3,}.{0,40}(copy of the|original) message|--- below this line is a copy|original message (headers|follows)|"
+    r"^[ \t]{0,10}(-{3,}.{0,40}(copy of the|original) message|--- below this line is a copy|"
+    r"original message (headers|follows)|"
     r"return-path:|received: )",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -109,7 +110,7 @@ def _blocks(part: Message) -> list[dict[str, str]]:
 
 def _loose(mail: Mail) -> Bounce:
     """A bounce in free words: qmail, old Exim and Exchange, and whatever says X-Failed-Recipients (Exim, Google)."""
-    text = mail.text
+    text = mail.text[:100_000]
     if copy := _COPY.search(text):
         text = text[: copy.start()]
     text = text[:20_000]

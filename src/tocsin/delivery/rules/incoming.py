@@ -2,7 +2,7 @@
 
 OUTCOMES = {
     "acted": "did what it says",
-    "noted": "kept as a note",
+    "noted": "wrote a note",
     "answered": "a question, answered",
     "reached": "shows that the contact method works",
     "nothing": "nothing was written, or nothing could be done",

@@ -5,16 +5,23 @@ Headers and bodies follow RFC 5322 and RFC 2045; what tells automatic mail is na
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 from email.utils import parseaddr
-from html.parser import HTMLParser
+from html import unescape
 
-READ = 1024 * 1024  # what stands further back in a mail is not looked at: words of people and servers come first
-PARTS = 200  # most parts of one mail that are looked at
+# Limits of what is looked at: words of people and servers come first in a mail. The time that the standard library's
+# parser takes grows with the square of a header's length, and with nesting times lines.
+READ = 1024 * 1024
+LINES = 20_000
+FIELD = 8 * 1024  # of one header with its folded lines, or of one line of text
+NESTED = 20  # multiparts in one mail
+HTML = 256 * 1024
+PARTS = 200
 # what the standard library's parser is known to raise for broken mail
 FAULTS = (MessageError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 
@@ -38,10 +45,13 @@ class Mail:
 
 def read(raw: bytes) -> Mail:
     """Read a mail. What cannot be read is empty."""
-    try:
-        parsed: Message | None = message_from_bytes(raw[:READ])
-    except FAULTS:
-        parsed = None
+    parsed: Message | None = None
+    tame = _tamed(raw)
+    if tame.lower().count(b"multipart/") <= NESTED:
+        try:
+            parsed = message_from_bytes(tame)
+        except FAULTS:
+            parsed = None
     if parsed is None:
         return Mail("", "", "", "", {})
     headers = _headers(parsed)
@@ -53,6 +63,20 @@ def read(raw: bytes) -> Mail:
         headers=headers,
         parsed=parsed,
     )
+
+
+def _tamed(raw: bytes) -> bytes:
+    """As much of a mail as is looked at, without lines and headers of excessive length."""
+    kept: list[bytes] = []
+    length = 0
+    for line in raw[:READ].splitlines(keepends=True)[:LINES]:
+        goes_on = line[:1] in (b" ", b"\t")
+        length = length + len(line) if goes_on else len(line)
+        if length <= FIELD:
+            kept.append(line)
+        elif not goes_on:
+            kept.append(line[:FIELD] + b"\r\n")
+    return b"".join(kept)
 
 
 def address_in(value: str) -> str:
@@ -67,6 +91,16 @@ def identity(value: str) -> str:
     """A Message-ID with its brackets, at most 300 characters; empty when it is none."""
     found = re.search(r"<[!-;=?-~]{1,298}>", value)
     return found[0] if found else ""
+
+
+def told_apart(raw: bytes) -> tuple[str, bytes]:
+    """The Message-ID of a mail, and what tells it from all others: that, or without one what no server changes on its
+    way."""
+    mail = read(raw[: 64 * 1024])
+    if mail.message_id:
+        return mail.message_id, mail.message_id.encode()
+    told = "\0".join(mail.headers.get(name, "") for name in ("date", "from", "subject"))
+    return "", told.encode() + b"\0" + raw.partition(b"\r\n\r\n")[2]
 
 
 def _headers(parsed: Message) -> dict[str, str]:
@@ -167,47 +201,52 @@ QUOTES = re.compile(
 )
 
 
-class _Plain(HTMLParser):
+# Not the standard library's parser: on broken HTML its time grows with the square of the length. Here a tag ends before
+# the next one begins, so that each character is read once.
+_TAG = re.compile(r"<(?:(?P<ends>/?)(?P<name>[A-Za-z][A-Za-z0-9:]{0,30})(?P<more>[^<>]{0,4000})|[!?][^<>]{0,4000})>")
+_MARKS = re.compile(r"\b(?:class|id)\s{0,9}=\s{0,9}(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)", re.IGNORECASE)
+
+
+class _Plain:
     """HTML as lines of text. What is quoted has ``> `` before each of its lines."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.out: list[str] = []
         self.stack: list[tuple[str, bool, bool]] = []  # tag, silent, quoted
+        self.open: Counter[str] = Counter()
         self.quoted = self.silent = 0
         self.over = False
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def begins(self, tag: str, more: str) -> None:
         """Blocks begin a line; quotes and what is never shown begin here."""
-        marks = " ".join(value or "" for name, value in attrs if name in ("class", "id")).lower()
-        if QUOTES.search(marks) and tag in VOID | {"div"} and ("divrplyfwdmsg" in marks or "appendonsend" in marks):
+        marks = " ".join(_MARKS.findall(more)).lower()
+        if "divrplyfwdmsg" in marks or "appendonsend" in marks:
             self.over = True  # Outlook: everything that follows is the mail that is answered
-        if tag in VOID:
-            if tag in BLOCKS:
-                self._line()
-            return
-        silent, quoted = tag in SILENT, tag == "blockquote" or bool(QUOTES.search(marks))
-        self.stack.append((tag, silent, quoted))
-        self.silent += silent
-        self.quoted += quoted
+        if tag not in VOID and not more.endswith("/"):
+            silent, quoted = tag in SILENT, tag == "blockquote" or bool(QUOTES.search(marks))
+            self.stack.append((tag, silent, quoted))
+            self.open[tag] += 1
+            self.silent += silent
+            self.quoted += quoted
         if tag in BLOCKS:
             self._line()
 
-    def handle_endtag(self, tag: str) -> None:
+    def ends(self, tag: str) -> None:
         """Ends the innermost such element and what was left open inside it."""
-        if tag in (open_tag for open_tag, _, _ in self.stack):
+        if self.open[tag]:
             name = ""
             while name != tag:
                 name, silent, quoted = self.stack.pop()
+                self.open[name] -= 1
                 self.silent -= silent
                 self.quoted -= quoted
         if tag in BLOCKS:
             self._line()
 
-    def handle_data(self, data: str) -> None:
+    def says(self, text: str) -> None:
         """Text, white space as one blank."""
         if not self.silent:
-            self.out.append(re.sub(r"[ \t\r\n\f]+", " ", data))
+            self.out.append(re.sub(r"[ \t\r\n\f]+", " ", unescape(text)))
 
     def _line(self) -> None:
         self.out.append("\n> " if self.quoted or self.over else "\n")
@@ -215,13 +254,19 @@ class _Plain(HTMLParser):
 
 def plain(html: str) -> str:
     """HTML as plain text, quoted parts marked as in plain mail."""
+    first, *rest = html[:HTML].split("<!--")
+    html = first + "".join(part.partition("-->")[2] for part in rest)
     reader = _Plain()
-    try:
-        reader.feed(html[:READ])
-        reader.close()
-    except FAULTS:
-        return ""
-    return "\n".join(line.strip() for line in "".join(reader.out).split("\n"))
+    place = 0
+    for tag in _TAG.finditer(html):
+        reader.says(html[place : tag.start()])
+        place = tag.end()
+        if tag["name"] and tag["ends"]:
+            reader.ends(tag["name"].lower())
+        elif tag["name"]:
+            reader.begins(tag["name"].lower(), tag["more"])
+    reader.says(html[place:])
+    return "\n".join(line.strip() for line in "".join(reader.out).replace("\0", "").split("\n"))
 
 
 # --- whether a person wrote it ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +86,7 @@ def test_a_reply_acts_as_the_person_whom_its_address_names(world: World, ada: Us
     [
         ("ACK", "acted", "acknowledged", "INC-{id} acknowledged. Thank you, Ada."),
         ("resolve", "acted", "resolved", "INC-{id} resolved. Thank you, Ada."),
+        ("escalate", "acted", "triggered", "INC-{id} escalated. Thank you, Ada."),
         ("ack {id}", "acted", "acknowledged", "INC-{id} acknowledged. Thank you, Ada."),
         ("ack 999999", "nothing", "triggered", "This mail is about INC-{id}, not about INC-999999: nothing was done."),
         (
@@ -127,6 +129,16 @@ def test_a_mail_acts_once_however_often_it_comes(world: World, ada: User) -> Non
     assert TimelineEntry.objects.filter(incident=incident, kind="note").count() == 1
     assert Notice.objects.count() == 1
     arrive(where, reply("note once", "<2@phone.example>"))
+    assert TimelineEntry.objects.filter(incident=incident, kind="note").count() == 2
+
+
+def test_a_mail_without_a_message_id_acts_once_too(world: World, ada: User) -> None:
+    incident = world.incident()
+    where = local(paged(world, ada, incident))
+    for way in (b"", b"Received: from elsewhere\r\n", b"Received: again\r\n"):
+        arrive(where, way + b"From: ada@example.org\r\nSubject: Re: x\r\n\r\nnote once\r\n")
+    assert TimelineEntry.objects.filter(incident=incident, kind="note").count() == 1
+    arrive(where, b"From: ada@example.org\r\nSubject: Re: x\r\n\r\nnote twice\r\n")
     assert TimelineEntry.objects.filter(incident=incident, kind="note").count() == 2
 
 
@@ -491,3 +503,23 @@ def test_nothing_is_done_without_an_address_that_we_signed(world: World, ada: Us
     actions.work_through()
     assert state(incident) == "triggered"
     assert Delivery.objects.get(kind="page").state == "accepted"
+
+
+# --- what people see of it ----------------------------------------------------------------------------------------
+
+
+def test_a_message_shows_what_came_back(world: World, ada: User, client: Client) -> None:
+    backend = "allauth.account.auth_backends.AuthenticationBackend"
+    delivery = paged(world, ada, world.incident())
+    client.force_login(ada, backend=backend)
+    assert "What came back" not in client.get(f"/messages/{delivery.pk}/").content.decode()
+    arrive(local(delivery), reply("note <b>", From="Mallory <mallory@example.net>"))
+    arrive(local(delivery, "bounce"), report("delayed", "4.4.1", "smtp; <b>timed out</b>"), "")
+    shown = client.get(f"/messages/{delivery.pk}/").content.decode()
+    assert "mallory@example.net" in shown
+    assert "Wrote a note: Kept as a note on" in shown
+    assert "A mail is late, still being tried: &lt;b&gt;timed out" in shown
+    client.force_login(world.person("Ben"), backend=backend)
+    shown = client.get(f"/messages/{delivery.pk}/").content.decode()
+    assert "What came back" in shown
+    assert "mallory@example.net" not in shown

@@ -253,6 +253,7 @@ def test_starttls_with_a_certificate_of_its_own(certificate: tuple[Path, Path]) 
             smtp._host = DOMAIN  # type: ignore[attr-defined]  # what the certificate is checked against
             smtp.starttls(context=ssl.create_default_context(cafile=str(chain)))
             smtp.sendmail("ada@example.org", [address()], reply("ack"))
+            assert not smtp.has_extn("auth"), "nobody has an account"
         assert IncomingMail.objects.count() == 1
         for _ in range(3):
             with client(listener) as smtp:

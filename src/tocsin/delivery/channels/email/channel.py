@@ -134,7 +134,8 @@ def plain(message: Message, public_url: str, *, answerable: bool = False) -> str
 
 
 def html(message: Message, public_url: str, *, answerable: bool = False) -> str:
-    """The HTML: inline styles, no images, no scripts, readable in the dark. ``answerable``: see ``plain``."""
+    """The HTML: inline styles, no images, no scripts; text in the reader's own colour, so that it is readable in the
+    dark. ``answerable``: see ``plain``."""
     worst = min((incident.priority for incident in message.incidents), default="")
     colour = "#15803d" if message.about == "resolved" else COLOURS.get(worst, "#475569")
     buttons = "".join(
@@ -143,7 +144,7 @@ def html(message: Message, public_url: str, *, answerable: bool = False) -> str:
         + (
             f"background:{colour};color:#ffffff"
             if link.verb == "acknowledge"
-            else f"border:1px solid {colour};color:{colour}"
+            else f"border:1px solid {colour};color:inherit"
         )
         + f'">{escape(link.text)}</a>'
         for link in sorted(message.links, key=lambda link: link.verb != "acknowledge")
@@ -154,7 +155,8 @@ def html(message: Message, public_url: str, *, answerable: bool = False) -> str:
         if message.drill
         else ""
     )
-    mark = f'<p style="font-size:12px;margin:0 0 12px;color:#64748b">{escape(quoting.MARKED)}</p>' if answerable else ""
+    told = escape(quoting.MARKED.strip("- "))
+    mark = f'<p style="font-size:12px;margin:0 0 12px;opacity:.75">{told}</p>' if answerable else ""
     asks = f"{ASKS} " if len(message.links) > 1 else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -163,7 +165,7 @@ def html(message: Message, public_url: str, *, answerable: bool = False) -> str:
         f'<div style="max-width:600px;border-left:4px solid {colour};padding:4px 16px">'
         f'{drill}<h1 style="font-size:20px;margin:0 0 12px">{escape(message.title)}</h1>{paragraphs}'
         f'<p style="margin:16px 0">{buttons}</p>'
-        f'<p style="font-size:13px;color:#64748b">{asks}{escape(_last(message, public_url))}</p></div></body></html>'
+        f'<p style="font-size:13px;opacity:.75">{asks}{escape(_last(message, public_url))}</p></div></body></html>'
     )
 
 
