@@ -145,8 +145,7 @@ class Modem:
 
     async def _prepare(self, talk: Talk) -> None:
         """Everything a modem has to be told before it is of use. Raises Lost, Refused, Unusable."""
-        await talk.do("AT")
-        await talk.do("ATE0")
+        await talk.begin()
         await talk.do("AT+CMEE=1")
         await self._unlock(talk)
         with contextlib.suppress(Refused):

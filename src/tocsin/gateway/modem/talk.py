@@ -18,6 +18,7 @@ FAILED = re.compile(r"\+(CMS|CME) ERROR: *(\d+)")
 UNASKED = ("+CMTI:", "+CDSI:", "+CMT:", "+CDS:")
 WITH_PDU = ("+CMT:", "+CDS:")  # the next line is the message itself
 MOST_LINE = 4096
+QUIET_S = 0.2
 
 
 class Refused(Exception):
@@ -49,6 +50,15 @@ class Talk:
         self._before_pdu = ""
         self.reason = ""
         self._line = Line(device, baud, self._heard, self._lost)
+
+    async def begin(self) -> None:
+        """Come to terms: whoever was here before may have died in the middle of a message, which Escape ends (TS
+        27.005, 3.5.1), and may not have heard an answer that comes now. Raises Lost, Refused."""
+        await self._write(b"\x1b")
+        await asyncio.sleep(QUIET_S)  # what is said while nobody has asked is nobody's answer
+        await self.do("AT")
+        await asyncio.sleep(QUIET_S)
+        await self.do("ATE0")
 
     async def do(self, command: str, timeout_s: float = 5.0, then: str = "") -> list[str]:
         """Say a command; the lines that the modem answers before OK.

@@ -156,6 +156,9 @@ class Modem:
             except OSError:
                 continue
             while True:
+                if b"\x1b" in rest:  # a message that was begun is given up
+                    rest, wanted = rest.rpartition(b"\x1b")[2], 0
+                    self._write("\r\nOK\r\n")
                 end = b"\x1a" if wanted else b"\r"
                 if end not in rest:
                     break
