@@ -92,7 +92,6 @@ def _run(
     from tocsin.project import logs
 
     settings = platform_settings.get()
-    logs.configure(settings.log_format, settings.log_level)
     shared = secret("TOCSIN_GATEWAY_SECRET")
     if len(shared) < SHORTEST_SECRET:
         raise SettingsError(f"TOCSIN_GATEWAY_SECRET has at least {SHORTEST_SECRET} characters")
@@ -106,6 +105,8 @@ def _run(
     if tls_cert is not None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(tls_cert, tls_key)
+
+    logs.configure(settings.log_format, settings.log_level)
 
     async def work() -> None:
         book = Book((data or settings.data_dir) / f"gateway-{kind}.sqlite3")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tocsin.platform import signed
 
-NOW = 1_800_000_000.5
+NOW = 1_800_000_000.0
 SECRET = "a-secret-of-both-sides"
 
 
