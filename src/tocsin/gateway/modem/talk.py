@@ -15,6 +15,7 @@ from tocsin.gateway.modem.refusals import problem_of
 log = structlog.get_logger("tocsin.gateway")
 
 FAILED = re.compile(r"\+(CMS|CME) ERROR: *(\d+)")
+HEX = re.compile(r"[0-9A-Fa-f]+")
 UNASKED = ("+CMTI:", "+CDSI:", "+CMT:", "+CDS:")
 WITH_PDU = ("+CMT:", "+CDS:")  # the next line is the message itself
 MOST_LINE = 4096
@@ -122,8 +123,8 @@ class Talk:
             self._answer.set_exception(Refused(self._command, "", 0))
         elif found := FAILED.fullmatch(text):
             self._answer.set_exception(Refused(self._command, found[1], int(found[2])))
-        else:
-            self._lines.append(text)
+        elif text.startswith(f"{re.split('[=?]', self._command)[0][2:]}:") or HEX.fullmatch(text):
+            self._lines.append(text)  # anything else is chatter: RING, ^RSSI:22 ...
 
     def _lost(self, reason: str) -> None:
         self.reason = reason

@@ -301,6 +301,19 @@ def test_a_modem_that_does_not_know_everything(emulator: Emulator, unknown: set[
     play(emulator, story)
 
 
+def test_a_stick_that_chatters(emulator: Emulator) -> None:
+    emulator.chatter = "\r\nRING\r\n\r\n^RSSI:22\r\n\r\n+CREG: 1\r\n\xff\xfe\0\r\n"
+
+    async def story(made: House) -> None:
+        assert (await made.ask("sms"))[0] == 200
+        emulator.receive(deliver(NUMBER, "ACK 12"))
+        await until(lambda: made.tocsin.of("message") and not emulator.sim)
+        found = (await made.health())[1]
+        assert (found["registered"], found["signal_dbm"], found["operator"]) == ("home", -73, "Kestrel Mobile")
+
+    play(emulator, story)
+
+
 # --- what comes ---------------------------------------------------------------------------------------------------
 
 
