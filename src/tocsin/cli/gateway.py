@@ -32,7 +32,11 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="Folder for what is not told yet. [env: TOCSIN_DATA_DIR; var]"),
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Folder for what is not told yet, of this gateway alone. [env: TOCSIN_DATA_DIR; var]",
+    ),
 ]
 Prefix = Annotated[
     list[str] | None, typer.Option(help="Serve only numbers that begin so, such as +41; several times. [default: all]")
@@ -81,14 +85,13 @@ def _run(
     tls_key: Path | None,
 ) -> None:
     """Serve one device until SIGTERM or Ctrl-C."""
-    from tocsin.gateway.book import Book
+    from tocsin.gateway.book import Book, Taken
     from tocsin.gateway.server import Gateway, Limits, serve
     from tocsin.gateway.teller import Teller
     from tocsin.platform.outbound import Unusable, target_of
     from tocsin.project import logs
 
     settings = platform_settings.get()
-    logs.configure(settings.log_format, settings.log_level)
     shared = secret("TOCSIN_GATEWAY_SECRET")
     if len(shared) < SHORTEST_SECRET:
         raise SettingsError(f"TOCSIN_GATEWAY_SECRET has at least {SHORTEST_SECRET} characters")
@@ -103,6 +106,8 @@ def _run(
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(tls_cert, tls_key)
 
+    logs.configure(settings.log_format, settings.log_level)
+
     async def work() -> None:
         book = Book((data or settings.data_dir) / f"gateway-{kind}.sqlite3")
         teller = Teller(book, replies, shared)
@@ -115,6 +120,9 @@ def _run(
     try:
         with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
             asyncio.run(work())
+    except Taken as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
     except OSError as error:
         typer.echo(f"Cannot listen on {host}:{port}: {error.strerror or error}", err=True)
         raise typer.Exit(1) from error

@@ -64,16 +64,28 @@ class News:
 _COLUMNS = "id, ref, kind, number, text, status, voice, state, reason, at"
 
 
+class Taken(Exception):
+    """Another gateway has the book open: two would send everything twice."""
+
+
 class Book:
     """The file. ``path``: where it is; made, for its owner alone, when it is not there."""
 
     def __init__(self, path: Path) -> None:
+        """Raises Taken, and OSError when the file cannot be made."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_TABLES)
+        self._db = sqlite3.connect(path, timeout=2.0, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # until it is closed, and kept by nobody who died
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_TABLES)
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise Taken(f"{path}: {error}. Is another gateway using this folder?") from error
 
     def close(self) -> None:
         """Let go of the file."""

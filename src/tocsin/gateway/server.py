@@ -111,7 +111,7 @@ class Gateway:
         data = self.device.recording(request.match_info["token"])
         if data is None:
             raise web.HTTPNotFound(text="There is nothing here.")
-        return web.Response(body=data, content_type="audio/wav")
+        return web.Response(body=data, content_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 
 def refusal(status: int, problem: Problem) -> web.Response:

@@ -77,7 +77,7 @@ def test_provider(provider_id: int, *, actor: Actor) -> int:
             raise Conflict("This provider is switched off.")
         kind = provider_queries.kinds().get(row.kind)
         if kind is None or not kind.descriptor.carries("sms", row.config):
-            raise Conflict("This provider sends no SMS: it has no sender.")
+            raise Conflict("This provider sends no SMS as it is set up.")
         method = (
             ContactMethod.objects.filter(user_id=actor.user_id or 0, channel="sms", disabled_at=None)
             .order_by("id")

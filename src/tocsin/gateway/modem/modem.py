@@ -71,6 +71,7 @@ class Modem:
         self._look = True  # there may be something on the SIM
         self._telling: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, None] = {}
+        self._unread: dict[int, str] = {}  # what was no message, by its place on the SIM
         self._not_before: dict[str, float] = {}  # by the loop's clock
         self._arrived: list[str] = []  # status reports
         self._reports: list[tuple[str, int]] = []  # places of stored status reports
@@ -130,6 +131,9 @@ class Modem:
                 self._not_ready(error.problem)
             except Refused as error:
                 self._not_ready(error.problem)
+            except Exception as error:  # one bad message must not stop everybody's
+                log.exception("gateway.fault")
+                self._not_ready(Problem("later", f"fault in the gateway: {type(error).__name__}", 10.0))
             finally:
                 if talk is not None:
                     talk.close()
@@ -145,8 +149,7 @@ class Modem:
 
     async def _prepare(self, talk: Talk) -> None:
         """Everything a modem has to be told before it is of use. Raises Lost, Refused, Unusable."""
-        await talk.do("AT")
-        await talk.do("ATE0")
+        await talk.begin()
         await talk.do("AT+CMEE=1")
         await self._unlock(talk)
         with contextlib.suppress(Refused):
@@ -213,7 +216,7 @@ class Modem:
         state = 4
         for command in ("AT+CREG?", "AT+CEREG?"):
             with contextlib.suppress(Refused):
-                state = _registration(_value(await talk.do(command)))
+                state = _registration(await talk.do(command))
                 if state in REGISTERED:
                     break
         with contextlib.suppress(Refused):
@@ -289,7 +292,7 @@ class Modem:
             if number not in done:
                 said = await talk.do(f"AT+CMGS={part.length}", SEND_S, then=part.hex)
                 mark = next((_value([line]) for line in said if line.startswith("+CMGS:")), "").split(",")[0]
-                self.book.part_sent(job.ref, number, int(mark) if mark.strip().isdigit() else -1)
+                self.book.part_sent(job.ref, number, int(mark) if mark.strip().isdecimal() else -1)
 
     # --- in ---
 
@@ -353,15 +356,20 @@ class Modem:
             log.warning("gateway.not_listed", error=str(error))
             return
         stored, done = [], []
+        unread: dict[int, str] = {}
         for head, told in itertools.pairwise(said):
-            if not head.startswith("+CMGL:"):
+            where = _value([head]).split(",")[0].strip()
+            if not head.startswith("+CMGL:") or not where.isdecimal():
                 continue
-            place = int(_value([head]).split(",")[0])
+            place = int(where)
             try:
                 stored.append(inbox.Stored(place, pdu.read_deliver(told)))
             except ValueError:
-                self._report(told)
-                done.append(place)  # a report, or nothing that anybody could read: it only takes room
+                unread[place] = told
+                if self._unread.get(place) == told:  # twice the same: no noise on the line, it only takes room
+                    self._report(told)
+                    done.append(place)
+        self._unread = unread
         for one in inbox.whole(stored, moment.now()):
             if one.ref in self._told:
                 done += one.places
@@ -403,13 +411,16 @@ def _quoted(text: str) -> str:
     return found[1] if found else ""
 
 
-def _registration(text: str) -> int:
-    """``n,state``; 4 (unknown) when it is unreadable."""
-    fields = text.split(",")
-    return int(fields[1]) if len(fields) > 1 and fields[1].strip().isdigit() else 4
+def _registration(lines: list[str]) -> int:
+    """``n,state``; 4 (unknown) when it is unreadable. News of it have one field alone."""
+    for line in lines:
+        fields = _value([line]).split(",")
+        if len(fields) > 1 and fields[1].strip().isdecimal():
+            return int(fields[1])
+    return 4
 
 
 def _signal(text: str) -> int | None:
     """Decibel milliwatts of what +CSQ says (TS 27.007, 8.5); None when the modem does not know."""
     first = text.split(",")[0].strip()
-    return -113 + 2 * int(first) if first.isdigit() and int(first) <= 31 else None
+    return -113 + 2 * int(first) if first.isdecimal() and int(first) <= 31 else None

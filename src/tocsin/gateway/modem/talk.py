@@ -15,9 +15,11 @@ from tocsin.gateway.modem.refusals import problem_of
 log = structlog.get_logger("tocsin.gateway")
 
 FAILED = re.compile(r"\+(CMS|CME) ERROR: *(\d+)")
+HEX = re.compile(r"[0-9A-Fa-f]+")
 UNASKED = ("+CMTI:", "+CDSI:", "+CMT:", "+CDS:")
 WITH_PDU = ("+CMT:", "+CDS:")  # the next line is the message itself
 MOST_LINE = 4096
+QUIET_S = 0.2
 
 
 class Refused(Exception):
@@ -49,6 +51,15 @@ class Talk:
         self._before_pdu = ""
         self.reason = ""
         self._line = Line(device, baud, self._heard, self._lost)
+
+    async def begin(self) -> None:
+        """Come to terms: whoever was here before may have died in the middle of a message, which Escape ends (TS
+        27.005, 3.5.1), and may not have heard an answer that comes now. Raises Lost, Refused."""
+        await self._write(b"\x1b")
+        await asyncio.sleep(QUIET_S)  # what is said while nobody has asked is nobody's answer
+        await self.do("AT")
+        await asyncio.sleep(QUIET_S)
+        await self.do("ATE0")
 
     async def do(self, command: str, timeout_s: float = 5.0, then: str = "") -> list[str]:
         """Say a command; the lines that the modem answers before OK.
@@ -112,8 +123,8 @@ class Talk:
             self._answer.set_exception(Refused(self._command, "", 0))
         elif found := FAILED.fullmatch(text):
             self._answer.set_exception(Refused(self._command, found[1], int(found[2])))
-        else:
-            self._lines.append(text)
+        elif text.startswith(f"{re.split('[=?]', self._command)[0][2:]}:") or HEX.fullmatch(text):
+            self._lines.append(text)  # anything else is chatter: RING, ^RSSI:22 ...
 
     def _lost(self, reason: str) -> None:
         self.reason = reason

@@ -80,6 +80,7 @@ class Modem:
         self.reports: int | None = None  # the status to report for every message at once
         self.stored_reports = False  # reports are kept on the SIM and only named
         self.slow_s = 0.0
+        self.chatter = ""  # said before every answer, as sticks do
         self._mark = 0
         self._echo = True
         self._lock = threading.RLock()
@@ -156,6 +157,9 @@ class Modem:
             except OSError:
                 continue
             while True:
+                if b"\x1b" in rest:  # a message that was begun is given up
+                    rest, wanted = rest.rpartition(b"\x1b")[2], 0
+                    self._write("\r\nOK\r\n")
                 end = b"\x1a" if wanted else b"\r"
                 if end not in rest:
                     break
@@ -174,6 +178,7 @@ class Modem:
             return 0
         if self.slow_s:
             time.sleep(self.slow_s)
+        self._write(self.chatter)
         if name in self.unknown:
             self._write("\r\nERROR\r\n")
             return 0

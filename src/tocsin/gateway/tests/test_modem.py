@@ -1,6 +1,7 @@
 """A modem behind the gateway: sent, refused, unplugged, reported, answered."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from tocsin.gateway.book import Book
 from tocsin.gateway.device import Problem
 from tocsin.gateway.modem import modem as modems
+from tocsin.gateway.modem import talk as talks
 from tocsin.gateway.modem.modem import Modem, Setup
 from tocsin.gateway.server import Limits
 from tocsin.gateway.teller import Teller
@@ -32,6 +34,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(modems, "REOPEN_S", (0.05,))
     monkeypatch.setattr(modems, "AGAIN_S", 0.05)
     monkeypatch.setattr(modems, "CHECK_S", 0.3)
+    monkeypatch.setattr(talks, "QUIET_S", 0.05)
 
 
 def play(emulator: Emulator, story: Story, *, pin: str = "", ready: bool = True, limits: Limits | None = None) -> None:
@@ -192,6 +195,19 @@ def test_an_unplugged_modem(emulator: Emulator, monkeypatch: pytest.MonkeyPatch)
     play(emulator, story)
 
 
+def test_a_modem_that_waits_for_the_rest_of_a_message(emulator: Emulator) -> None:
+    line = os.open(emulator.device, os.O_RDWR | os.O_NOCTTY)
+    os.write(line, b"AT+CMGS=20\r0011")  # and then somebody pulled the plug of the gateway
+    emulator.until(lambda it: it.commands)
+    os.close(line)
+
+    async def story(made: House) -> None:
+        assert (await made.ask("sms"))[0] == 200
+        assert [one.text for one in emulator.sent] == ["Hello"]
+
+    play(emulator, story)
+
+
 def test_what_waits_is_sent_when_the_modem_is_back(emulator: Emulator) -> None:
     emulator.silent = {"AT+CMGS"}
 
@@ -281,6 +297,19 @@ def test_a_modem_that_does_not_know_everything(emulator: Emulator, unknown: set[
         assert (await made.ask("sms"))[0] == 200
         emulator.receive(deliver(NUMBER, "ACK 12"))
         await until(lambda: made.tocsin.of("message"))
+
+    play(emulator, story)
+
+
+def test_a_stick_that_chatters(emulator: Emulator) -> None:
+    emulator.chatter = "\r\nRING\r\n\r\n^RSSI:22\r\n\r\n+CREG: 1\r\n\xff\xfe\0\r\n"
+
+    async def story(made: House) -> None:
+        assert (await made.ask("sms"))[0] == 200
+        emulator.receive(deliver(NUMBER, "ACK 12"))
+        await until(lambda: made.tocsin.of("message") and not emulator.sim)
+        found = (await made.health())[1]
+        assert (found["registered"], found["signal_dbm"], found["operator"]) == ("home", -73, "Kestrel Mobile")
 
     play(emulator, story)
 

@@ -74,7 +74,7 @@ class Gateway(Provider):
                 "base_url", "Address of the gateway", "url", required=True, placeholder="http://127.0.0.1:8710",
                 hint="In a private network it must be allowed by TOCSIN_OUTBOUND_ALLOW",
             ),
-            Field("sms", "It has a modem: SMS", "bool"),
+            Field("sms", "It has a modem: SMS", "bool", default=True),
             Field("voice", "It has an Asterisk: calls", "bool"),
         ),
         sms=("base_url", "sms"),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("delivery", "0007_canary"),
+        ("delivery", "0009_mail"),
     ]
 
     operations = [
