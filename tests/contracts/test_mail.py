@@ -59,6 +59,10 @@ def test_a_page_says_where_to_answer_and_where_it_comes_back() -> None:
     assert rich is not None
     assert MARK in plain.get_content().split("\n")[0]
     assert rich.get_content().index(MARK) < rich.get_content().index("Checkout")
+    _, mail, _ = deliver(replace(PAGE, kind="notice", about="notice", incidents=()))
+    plain = mail.get_body(["plain"])
+    assert plain is not None
+    assert plain.get_content().startswith(f"--- {MARK} ---"), "there is nothing to acknowledge"
 
 
 def test_without_mail_in_nothing_of_it_shows() -> None:

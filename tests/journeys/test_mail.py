@@ -94,8 +94,8 @@ def test_a_mail_that_comes_back_brings_the_next_contact_method_forward(product: 
 
 
 def test_a_listener_that_dies_is_started_again(product: Product, post: PostOffice) -> None:
-    ((host_and_pid,),) = product.sql("SELECT pid FROM platform_node WHERE kind = 'mail'")
-    os.kill(host_and_pid, signal.SIGKILL)
+    ((pid,),) = product.sql("SELECT pid FROM platform_node WHERE kind = 'mail'")
+    os.kill(pid, signal.SIGKILL)
 
     def answers() -> bool:
         try:
@@ -104,7 +104,7 @@ def test_a_listener_that_dies_is_started_again(product: Product, post: PostOffic
         except OSError:
             return False
 
-    until("the listener answers again", lambda: not _alive(host_and_pid) and answers())
+    until("the listener answers again", lambda: not _alive(pid) and answers())
 
 
 def _alive(pid: int) -> bool:

@@ -10,6 +10,7 @@ import re
 
 MARK = "Reply above this line"
 MARKED = f"--- {MARK}: ack, resolve, escalate, who, or a note ---"
+BARE = f"--- {MARK} ---"  # on mails that are about no incident
 
 _MARK = re.compile(r"reply\s+above\s+this\s+line", re.IGNORECASE)
 _QUOTED = re.compile(r"^\s{0,3}[>|›»]")

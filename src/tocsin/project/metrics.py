@@ -42,7 +42,8 @@ def _gauge(name: str, text: str, values: Iterable[tuple[str, float]], label: str
 
 
 def _nodes() -> Iterator[Metric]:
-    kinds = [(kind, float(len(nodes.alive(kind)))) for kind in ("web", "engine", "mail")]
+    wanted = ("web", "engine", *(["mail"] if settings.TOCSIN.mail_domain else []))
+    kinds = [(kind, float(len(nodes.alive(kind)))) for kind in wanted]
     yield _gauge("nodes", "Processes that reported lately.", kinds, "kind")
     version = GaugeMetricFamily("tocsin_build", "The version that answers; always 1.", labels=["version"])
     version.add_metric([__version__], 1)

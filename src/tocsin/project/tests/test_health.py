@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -54,6 +55,12 @@ def test_figures_for_this_machine_only(client: Client) -> None:
     assert 'tocsin_nodes{kind="engine"} 0.0' in text
     assert 'tocsin_incidents_open{priority="P1"} 0.0' in text
     assert client.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 403
+
+
+def test_a_missing_listener_for_mail_is_told_only_where_mail_is_taken(client: Client, settings: Any) -> None:
+    assert 'kind="mail"' not in client.get("/metrics").content.decode()
+    settings.TOCSIN = settings.TOCSIN.model_copy(update={"mail_domain": "in.example.org"})
+    assert 'tocsin_nodes{kind="mail"} 0.0' in client.get("/metrics").content.decode()
 
 
 def test_figures_for_a_token(client: Client) -> None:

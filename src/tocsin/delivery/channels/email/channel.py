@@ -122,9 +122,14 @@ def _last(message: Message, public_url: str) -> str:
     return f"Sent by Tocsin because you are reachable here for pages. Change that: {public_url}/settings/you/"
 
 
+def _mark(message: Message) -> str:
+    """The line above which an answer counts."""
+    return quoting.MARKED if message.incidents else quoting.BARE
+
+
 def plain(message: Message, public_url: str, *, answerable: bool = False) -> str:
     """The plain text. ``answerable``: answers come to us; then the mail begins with the mark above which they count."""
-    lines = [quoting.MARKED, ""] if answerable else []
+    lines = [_mark(message), ""] if answerable else []
     lines += [message.body, ""]
     lines += [f"{link.text}: {link.url}" for link in message.links]
     if len(message.links) > 1:
@@ -155,7 +160,7 @@ def html(message: Message, public_url: str, *, answerable: bool = False) -> str:
         if message.drill
         else ""
     )
-    told = escape(quoting.MARKED.strip("- "))
+    told = escape(_mark(message).strip("- "))
     mark = f'<p style="font-size:12px;margin:0 0 12px;opacity:.75">{told}</p>' if answerable else ""
     asks = f"{ASKS} " if len(message.links) > 1 else ""
     return (
