@@ -11,7 +11,7 @@ from tocsin.api.auth import asker
 from tocsin.api.paging import Paging, page
 from tocsin.api.schema import Count, removed, strict
 from tocsin.delivery import provider_queries, queries
-from tocsin.delivery.actions.providers import delete_providers, save_provider, test_provider
+from tocsin.delivery.actions.providers import delete_providers, save_provider, send_test_through
 from tocsin.delivery.api import DeliveryOut, delivery_json
 from tocsin.delivery.carrier import callback_path
 from tocsin.delivery.provider_queries import Going, going
@@ -114,7 +114,7 @@ def remove_provider(request: HttpRequest, ref: str) -> dict[str, int]:
 def try_provider(request: HttpRequest, ref: str) -> Status[dict[str, Any]]:
     """Send an SMS through a provider to yourself; ask for the delivery again to see what became of it."""
     actor = asker(request)
-    row = queries.delivery(actor, test_provider(provider_queries.provider(actor, ref).pk, actor=actor))
+    row = queries.delivery(actor, send_test_through(provider_queries.provider(actor, ref).pk, actor=actor))
     if row is None:
         raise NotFound("There is no such delivery.")
     return Status(202, delivery_json(actor, row))

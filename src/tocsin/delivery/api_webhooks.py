@@ -9,7 +9,7 @@ from tocsin.api.auth import asker
 from tocsin.api.paging import Paging, page
 from tocsin.api.schema import Count, removed, strict
 from tocsin.delivery import queries, webhooks
-from tocsin.delivery.actions.webhooks import called_by, delete_webhooks, save_webhook, test_webhook
+from tocsin.delivery.actions.webhooks import called_by, delete_webhooks, save_webhook, send_test_to
 from tocsin.delivery.api import DeliveryOut, delivery_json
 from tocsin.delivery.models import Webhook
 from tocsin.delivery.rules import WEBHOOK, WebhookSpec
@@ -103,7 +103,7 @@ def remove_webhook(request: HttpRequest, ref: str) -> dict[str, int]:
 def try_webhook(request: HttpRequest, ref: str) -> Status[dict[str, Any]]:
     """Send a test to a webhook; ask for the delivery again to see what became of it."""
     actor = asker(request)
-    row = queries.delivery(actor, test_webhook(webhooks.webhook(actor, ref).pk, actor=actor))
+    row = queries.delivery(actor, send_test_to(webhooks.webhook(actor, ref).pk, actor=actor))
     if row is None:
         raise NotFound("There is no such delivery.")
     return Status(202, delivery_json(actor, row))

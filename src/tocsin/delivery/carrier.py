@@ -6,7 +6,7 @@ is the database in production.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
@@ -30,6 +30,13 @@ ALL_S = 23.0  # all of them, less than the channels' own limit
 LEAST_S = 1.0  # with less time left nobody else is asked
 
 
+class Runs(Protocol):
+    """Does blocking work elsewhere."""
+
+    async def __call__(self, work: Callable[..., T], *args: object, **more: object) -> T:
+        """What the work returns."""
+
+
 class Ledger(Protocol):
     """Where it is kept who carries what."""
 
@@ -46,19 +53,17 @@ class Ledger(Protocol):
 class Stored:
     """The ledger in the database; ``run`` does blocking work elsewhere."""
 
-    def __init__(self, run: Callable[..., Awaitable[object]]) -> None:
+    def __init__(self, run: Runs) -> None:
         self._run = run
 
     async def choice(self, channel: str, number: str, only: int | None) -> Choice:
         """See Ledger."""
-        found = await self._run(provider_queries.choice, channel, number, only)
-        assert isinstance(found, Choice)  # noqa: S101 - for the type checker
-        return found
+        return await self._run(provider_queries.choice, channel, number, only)
 
     async def begin(self, provider_id: int, errand: Errand, probe: bool) -> int | None:
         """See Ledger."""
         found = await self._run(handovers.begin, provider_id, errand, probe=probe)
-        return int(found[0]) if isinstance(found, tuple) else None
+        return found[0] if found else None
 
     async def end(self, handover_id: int, provider_id: int, result: Outcome, probe: bool) -> None:
         """See Ledger."""

@@ -52,7 +52,7 @@ def create_webhook(
 
 
 @webhook.verb("test")
-def test_webhook(name: Ref) -> None:
+def send_test_to(name: Ref) -> None:
     """Send a test to a webhook."""
     with api() as server:
         sent = server.post(f"/webhooks/{part(name)}/test", {})
@@ -85,7 +85,7 @@ def create_provider(
 
 
 @provider.verb("test")
-def test_provider(name: Ref) -> None:
+def send_test_through(name: Ref) -> None:
     """Send an SMS through a provider to yourself."""
     with api() as server:
         sent = server.post(f"/providers/{part(name)}/test", {})

@@ -61,6 +61,14 @@ def choice(items: Iterable[tuple[Any, str]], empty: str | None = None) -> list[t
     return choices if empty is None else [("", empty), *choices]
 
 
+def set_choices(form: forms.Form, name: str, choices: Iterable[tuple[str, str]]) -> None:
+    """Set what a select of a form offers. Raises TypeError where the field is none."""
+    field = form.fields[name]
+    if not isinstance(field, forms.ChoiceField):
+        raise TypeError(f"{name} offers no choices")
+    field.choices = list(choices)
+
+
 def zones() -> list[str]:
     """Zones to offer: those of regions, sorted."""
     return sorted(

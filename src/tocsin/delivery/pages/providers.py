@@ -9,7 +9,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tocsin.delivery import provider_queries
-from tocsin.delivery.actions.providers import delete_providers, save_provider, test_provider
+from tocsin.delivery.actions.providers import delete_providers, save_provider, send_test_through
 from tocsin.delivery.carrier import callback_path
 from tocsin.delivery.models import Provider
 from tocsin.delivery.provider_contract import Descriptor
@@ -155,7 +155,7 @@ def _edit(request: Request, name: str, row: Provider | None) -> HttpResponse:
 @signed_in
 def test(request: Request, provider_id: int) -> HttpResponse:
     """Send an SMS to oneself, and show what comes of it."""
-    delivery_id = test_provider(provider_id, actor=request.actor)
+    delivery_id = send_test_through(provider_id, actor=request.actor)
     return done(request, f"/messages/{delivery_id}/", "The test is on its way to you.")
 
 

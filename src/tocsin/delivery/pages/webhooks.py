@@ -6,14 +6,14 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tocsin.delivery import queries, webhooks
-from tocsin.delivery.actions.webhooks import called_by, delete_webhooks, save_webhook, test_webhook
+from tocsin.delivery.actions.webhooks import called_by, delete_webhooks, save_webhook, send_test_to
 from tocsin.delivery.channels.webhook.channel import FORMATS
 from tocsin.delivery.models import Webhook
 from tocsin.delivery.rules import WEBHOOK, WebhookSpec
 from tocsin.people import queries as people
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform.errors import Forbidden
-from tocsin.web.fields import choice
+from tocsin.web.fields import choice, set_choices
 from tocsin.web.shortcuts import Request, attempt, done, export, page, signed_in
 
 STORED = {"secret": "the signing secret", "authorization": "the authorization header"}
@@ -126,15 +126,12 @@ def edit(request: Request, webhook_id: int = 0) -> HttpResponse:
 
 def _form(request: Request, row: Webhook | None, initial: dict[str, object]) -> WebhookForm:
     form = WebhookForm(request.POST if request.method == "POST" else None, initial=initial)
-    team, forget = form.fields["team"], form.fields["forget"]
-    assert isinstance(team, forms.ChoiceField)  # noqa: S101 - for the type checker
-    assert isinstance(forget, forms.MultipleChoiceField)  # noqa: S101 - for the type checker
     teams = [one for one in people.teams(request.actor) if may(request.actor, Deed.CONFIGURE, one.pk)]
-    team.choices = choice(((one.slug, one.name) for one in teams), "no team")
+    set_choices(form, "team", choice(((one.slug, one.name) for one in teams), "no team"))
     stored = [name for name in STORED if row is not None and getattr(row, name)]
     for name in stored:
         form.fields[name].help_text = f"{form.fields[name].help_text} One is stored; leave this empty to keep it."
-    forget.choices = [(name, STORED[name]) for name in stored]
+    set_choices(form, "forget", [(name, STORED[name]) for name in stored])
     return form
 
 
@@ -142,7 +139,7 @@ def _form(request: Request, row: Webhook | None, initial: dict[str, object]) -> 
 @signed_in
 def test(request: Request, webhook_id: int) -> HttpResponse:
     """Send a test, and show what comes of it."""
-    delivery_id = test_webhook(webhook_id, actor=request.actor)
+    delivery_id = send_test_to(webhook_id, actor=request.actor)
     return done(request, f"/messages/{delivery_id}/", "The test is on its way.")
 
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tocsin.delivery.actions.providers import test_provider
+from tocsin.delivery.actions.providers import send_test_through
 from tocsin.delivery.jobs import deliver_due
 from tocsin.delivery.models import Attempt, Delivery, Handover, ProviderHealth
 from tocsin.delivery.tests.conftest import World
@@ -183,7 +183,7 @@ def test_a_test_goes_through_the_provider_that_is_tested(world: World, companies
     User.objects.filter(pk=ada.pk).update(role="admin")
     ada.refresh_from_db()
     phone(world, ada)
-    test_provider(tested.pk, actor=actor_of(ada))
+    send_test_through(tested.pk, actor=actor_of(ada))
     deliver_due()
     assert first.forms == []
     assert "This is a test." in second.forms[0]["Body"][0]

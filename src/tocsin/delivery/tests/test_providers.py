@@ -7,7 +7,7 @@ from django.test import Client
 
 from tocsin.delivery import provider_queries
 from tocsin.delivery.actions.handovers import begin, count_refused, end, forget_handovers
-from tocsin.delivery.actions.providers import delete_providers, save_provider, test_provider
+from tocsin.delivery.actions.providers import delete_providers, save_provider, send_test_through
 from tocsin.delivery.contract import Accepted, Errand, Rejected, TryLater
 from tocsin.delivery.models import Delivery, Handover, Provider, ProviderHealth
 from tocsin.delivery.provider_contract import Unfit
@@ -91,7 +91,7 @@ def test_only_administrators(people: Named, world: World) -> None:
     for do in (
         lambda: save_provider(spec(), actor=bob),
         lambda: delete_providers([row.pk], actor=bob),
-        lambda: test_provider(row.pk, actor=bob),
+        lambda: send_test_through(row.pk, actor=bob),
         lambda: provider_queries.providers(bob),
     ):
         with pytest.raises(Forbidden):
@@ -105,14 +105,14 @@ def test_only_administrators(people: Named, world: World) -> None:
 def test_a_test_is_an_sms_to_oneself(people: Named, world: World) -> None:
     row, actor = twilio(), people.actor(people.alice)
     with pytest.raises(Conflict, match="add SMS with your number"):
-        test_provider(row.pk, actor=actor)
+        send_test_through(row.pk, actor=actor)
     phone(world, people.alice)
-    delivery = Delivery.objects.get(pk=test_provider(row.pk, actor=actor))
+    delivery = Delivery.objects.get(pk=send_test_through(row.pk, actor=actor))
     assert (delivery.channel, delivery.address, delivery.kind) == ("sms", NUMBER, "test")
     assert delivery.key.startswith(f"provider:{row.pk}:test:")
     save_provider(spec(name="Main", secret=None, enabled=False), actor=SYSTEM, id=row.pk)
     with pytest.raises(Conflict, match="switched off"):
-        test_provider(row.pk, actor=actor)
+        send_test_through(row.pk, actor=actor)
 
 
 # --- how they go --------------------------------------------------------------------------------------------------

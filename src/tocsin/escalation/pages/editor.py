@@ -16,7 +16,7 @@ from tocsin.oncall import queries as oncall
 from tocsin.people import queries as people
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform.errors import Forbidden, TocsinError
-from tocsin.web.fields import Minutes
+from tocsin.web.fields import Minutes, choice, set_choices
 from tocsin.web.shortcuts import Request, blame, done, page, signed_in
 
 MOST = 50
@@ -194,14 +194,14 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
         }
     posted = request.method == "POST"
     form = PolicyForm(request.POST if posted else None, initial=initial)
-    team = form.fields["team"]
-    assert isinstance(team, forms.ChoiceField)  # noqa: S101 - for the type checker
     teams = [one for one in people.teams(request.actor) if may(request.actor, Deed.CONFIGURE, one.pk)]
-    team.choices = [("", "no team"), *((one.slug, one.name) for one in teams)]
-    others = form.fields["confidential"]
-    assert isinstance(others, forms.ChoiceField)  # noqa: S101 - for the type checker
-    rows = queries.policies(request.actor).exclude(pk=policy_id)
-    others.choices = [("", "this policy"), *((one.slug, one.name) for one in rows)]
+    others = queries.policies(request.actor).exclude(pk=policy_id)
+    offered = {
+        "team": choice(((one.slug, one.name) for one in teams), "no team"),
+        "confidential": choice(((one.slug, one.name) for one in others), "this policy"),
+    }
+    for name, choices in offered.items():
+        set_choices(form, name, choices)
     if posted:
         tiers = _tiers(request.POST)
         steps, fallback = _steps(request.POST), [text for text in request.POST.getlist("fallback") if text]
@@ -217,8 +217,8 @@ def edit(request: Request, policy_id: int = 0) -> HttpResponse:
         _moved(steps, fallback, executives, do)
         form = PolicyForm(initial={name: request.POST.get(name, "") for name in form.fields})
         form.initial["executive_priorities"] = request.POST.getlist("executive_priorities")
-        for name, field in (("team", team), ("confidential", others)):
-            form.fields[name].choices = field.choices  # type: ignore[attr-defined]  # it is a ChoiceField
+        for name, choices in offered.items():
+            set_choices(form, name, choices)
         form.initial["ack_timeout_s"] = request.POST.get("ack_timeout_s", "")
     elif posted:
         if form.is_valid():

@@ -12,6 +12,7 @@ from tocsin.incidents.models import Incident
 from tocsin.people.models import Team, User
 from tocsin.platform.actor import Actor
 from tocsin.platform.moments import zone
+from tocsin.web.fields import set_choices
 
 LEVELS = [("high", "High"), ("medium", "Medium"), ("low", "Low")]
 EMPTY = [("", "—")]
@@ -144,7 +145,7 @@ class Merge(forms.Form):
         rows = Incident.objects.filter(queries.readable(actor), state__in=rules.OPEN).order_by("-id")
         rows = rows.filter(pk__in=ids) if len(ids) > 1 else rows.exclude(pk__in=ids)
         choices = [(str(one.pk), f"INC-{one.pk} {one.title}"[:120]) for one in rows[:100]]
-        self.fields["target"].choices = choices  # type: ignore[attr-defined]
+        set_choices(self, "target", choices)
 
 
 class Declare(forms.Form):

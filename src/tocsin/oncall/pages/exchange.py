@@ -17,7 +17,7 @@ from tocsin.people import queries as people
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform.errors import Invalid
 from tocsin.web.context import now
-from tocsin.web.fields import LocalMoment, choice
+from tocsin.web.fields import LocalMoment, choice, set_choices
 from tocsin.web.shortcuts import Request, attempt, back_to, done, page, signed_in
 
 
@@ -93,9 +93,7 @@ def ask(request: Request, schedule_id: int) -> HttpResponse:
     end = moment_of(request.GET.get("end", ""), row.zone) or local + timedelta(hours=1)
     form = CoverForm(request.POST or None, initial={"start": max(start, local), "end": max(end, local)})
     others = [one for one in people.users(request.actor, active=True) if one.pk != request.user.pk]
-    asked = form.fields["asked"]
-    assert isinstance(asked, forms.ChoiceField)  # noqa: S101 - for the type checker
-    asked.choices = choice(((one.pk, one.name) for one in others), "whoever is in the rotation")
+    set_choices(form, "asked", choice(((one.pk, one.name) for one in others), "whoever is in the rotation"))
     form.fields["start"].help_text = form.fields["end"].help_text = f"Local time in {row.zone}."
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data

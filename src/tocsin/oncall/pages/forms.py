@@ -14,7 +14,7 @@ from tocsin.people import queries as people
 from tocsin.people.rules import Deed, require
 from tocsin.platform.errors import NotFound
 from tocsin.web.context import now
-from tocsin.web.fields import LocalMoment, choice
+from tocsin.web.fields import LocalMoment, choice, set_choices
 from tocsin.web.shortcuts import Request, attempt, back_to, done, number, page, signed_in
 
 
@@ -45,9 +45,7 @@ class OverrideForm(forms.Form):
     def __init__(self, *args: Any, people: list[tuple[str, str]], zone: str, **more: Any) -> None:
         super().__init__(*args, **more)
         for name, empty in (("user", "nobody: a gap by intent"), ("replaces", "everybody")):
-            field = self.fields[name]
-            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
-            field.choices = [("", empty), *people] if name == "replaces" else [*people, ("", empty)]
+            set_choices(self, name, [("", empty), *people] if name == "replaces" else [*people, ("", empty)])
         self.fields["start"].help_text = self.fields["end"].help_text = f"Local time in {zone}."
 
 

@@ -19,6 +19,7 @@ from tocsin.people.rules import Deed, require
 from tocsin.platform.apart import apart
 from tocsin.platform.errors import Invalid
 from tocsin.web.context import now
+from tocsin.web.fields import set_choices
 from tocsin.web.shortcuts import Request, attempt, done, page, signed_in
 
 SECONDS = 15.0
@@ -70,9 +71,7 @@ def rota(request: Request, schedule_id: int) -> HttpResponse:
         request.POST or None,
         initial={"start": monday, "people": [user.email for user in team], "pattern": PATTERNS[0][0]},
     )
-    choices = form.fields["people"]
-    assert isinstance(choices, forms.MultipleChoiceField)  # noqa: S101 - for the type checker
-    choices.choices = [(user.email, user.name) for user in (team or everybody)]
+    set_choices(form, "people", [(user.email, user.name) for user in (team or everybody)])
     found: dict[str, Any] | None = None
     if request.method == "POST" and form.is_valid():
         found = attempt(form, lambda: _asked(request, row.slug, form.cleaned_data))
