@@ -159,6 +159,41 @@ def test_without_the_modem_the_next_contact_method_is_not_kept_waiting(
     assert "/modem" in row.reason or "gone" in row.reason
 
 
+@pytest.mark.parametrize("moment", ["AT+CMGS=", "sent", "AT+CMGL", "AT+CMGD", "after"])
+def test_killed_at_any_moment_it_loses_nothing(world: World, modem: Modem, gateway: Process, moment: str) -> None:
+    ada = world.person("Ada")
+    incident = world.incident("Checkout is down")
+    [delivery] = world.enqueue(world.page(incident, ada), [phone(world, ada)])
+    killed: list[str] = []
+
+    def kill(text: str) -> None:
+        if text.startswith(moment) and not killed:
+            killed.append(text)
+            gateway.child.kill()
+            gateway.child.wait(10)
+
+    modem.hook = kill
+    deliver_due()
+    if moment == "after":  # Tocsin has its answer, and hears nothing more from this process
+        kill("after")
+    else:
+        modem.receive(deliver(NUMBER, "ack"))
+        modem.until(lambda _: killed)
+    gateway.start()
+    # the deliverer tries again by itself, under the same id
+    until("it is accepted", lambda: deliver_due() >= 0 and Delivery.objects.get(pk=delivery).state != "pending")
+    until("sent", lambda: modem.sent)
+    if moment == "after":
+        modem.receive(deliver(NUMBER, "ack"))
+    until("acknowledged by the reply", lambda: state(incident) == "acknowledged")
+    until("the SIM is empty", lambda: not modem.sim)
+    until("nothing waits", lambda: gateway.health()["queue"] == 0)
+    pages = [one for one in modem.sent if one.text.startswith("P1 ")]
+    # what a crash caught on its way is sent again, since nobody knows; everything else goes out once
+    assert len(pages) == (2 if moment == "sent" else 1)
+    assert Received.objects.count() == 1
+
+
 # --- calls --------------------------------------------------------------------------------------------------------
 
 

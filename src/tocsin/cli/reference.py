@@ -22,7 +22,7 @@ OF_CLIENT = {
 }
 OF_GATEWAY = {
     "TOCSIN_GATEWAY_SECRET": "What Tocsin and the gateway sign with; the same as the provider's secret.",
-    "TOCSIN_GATEWAY_PIN": "PIN of the SIM in the modem. A wrong one is tried once.",
+    "TOCSIN_GATEWAY_PIN": "PIN of the SIM in the modem. A wrong one is tried once, also over restarts.",
     "TOCSIN_GATEWAY_ARI_PASSWORD": "Password of the user in Asterisk's ari.conf.",
 }
 

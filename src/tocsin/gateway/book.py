@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS part (
 CREATE INDEX IF NOT EXISTS part_mark ON part (mark, at);
 CREATE TABLE IF NOT EXISTS news (
   id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, body TEXT NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
@@ -225,6 +226,20 @@ class Book:
     def told(self, id: int) -> None:
         """Tocsin knows it, or does not want to."""
         self._db.execute("DELETE FROM news WHERE id = ?", [id])
+
+    # --- notes ---
+
+    def note(self, name: str) -> str:
+        """Something that a device has to know after a restart; empty when there is nothing."""
+        row = self._db.execute("SELECT value FROM note WHERE name = ?", [name]).fetchone()
+        return str(row[0]) if row else ""
+
+    def keep_note(self, name: str, value: str) -> None:
+        """Keep it; empty: no longer."""
+        if value:
+            self._db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", [name, value])
+        else:
+            self._db.execute("DELETE FROM note WHERE name = ?", [name])
 
     def forget(self) -> None:
         """Forget what is too old to be asked for again, or to be of use."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import re
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ log = structlog.get_logger("tocsin.gateway")
 SEND_S = 60.0  # TS 27.005 gives no limit; networks answer within half a minute or not at all
 GIVE_UP_S = 120.0  # what has not left by then is given up, so that the person is reached another way
 AGAIN_S = 5.0  # before one that the network could not take is tried again; others go before it
+PIN_TRIED = "pin-tried"
 REMEMBERED = 1000  # messages that Tocsin has, while the modem does not remove them
 CHECK_S = 20.0  # how often network, signal and SIM are looked at
 REOPEN_S = (1.0, 2.0, 5.0, 10.0)
@@ -75,7 +77,6 @@ class Modem:
         self._not_before: dict[str, float] = {}  # by the loop's clock
         self._arrived: list[str] = []  # status reports
         self._reports: list[tuple[str, int]] = []  # places of stored status reports
-        self._pin_tried = False  # a wrong PIN is never tried again: the third one locks the SIM
 
     # --- for the door ---
 
@@ -165,7 +166,7 @@ class Modem:
         self._look = True
 
     async def _unlock(self, talk: Talk) -> None:
-        """The PIN, once."""
+        """The PIN, once: the third wrong one locks the SIM. The book remembers it, also over a restart."""
         state = _value(await talk.do("AT+CPIN?", 10.0))
         if state == "READY":
             return
@@ -173,14 +174,15 @@ class Modem:
             raise Unusable(Problem("account", f"the SIM asks for {state.removeprefix('SIM ') or 'something'}"))
         if not self.setup.pin:
             raise Unusable(Problem("account", "the SIM asks for its PIN, and none is set"))
-        if self._pin_tried:
-            raise Unusable(Problem("account", "the PIN was refused; it is not tried again before a restart"))
-        self._pin_tried = True
+        tried = hashlib.sha256(self.setup.pin.encode()).hexdigest()
+        if self.book.note(PIN_TRIED) == tried:
+            raise Unusable(Problem("account", "the PIN was refused; it is not tried again until another one is set"))
+        self.book.keep_note(PIN_TRIED, tried)
         try:
             await talk.do(f'AT+CPIN="{self.setup.pin}"', 20.0)
         except Refused as error:
             raise Unusable(Problem("account", f"the PIN was refused: {error.problem.detail}")) from error
-        self._pin_tried = False  # it is right: asked for again after the next unplugging
+        self.book.keep_note(PIN_TRIED, "")  # it is right, and is asked for again after the next unplugging
         for _ in range(20):  # the SIM takes a while
             with contextlib.suppress(Refused):
                 if _value(await talk.do("AT+CPIN?", 10.0)) == "READY":

@@ -81,6 +81,7 @@ class Modem:
         self.stored_reports = False  # reports are kept on the SIM and only named
         self.slow_s = 0.0
         self.chatter = ""  # said before every answer, as sticks do
+        self.hook: Callable[[str], None] = lambda moment: None  # hears every command, and "sent"
         self._mark = 0
         self._echo = True
         self._lock = threading.RLock()
@@ -171,6 +172,7 @@ class Modem:
     def _command(self, text: str) -> int:
         """Answer a command; how long the message is that it announces, 0 when it announces none."""
         self.commands.append(text)
+        self.hook(text)
         if self._echo:
             self._write(f"{text}\r")
         name = re.split(r"[=?]", text)[0]
@@ -232,6 +234,7 @@ class Modem:
         joined = next((one["data"] for one in elements if one["iei"] == 0), None)
         number = f"+{found['recipient']['number']}"
         self.sent.append(Sent(number, data["data"], self._mark, joined, found))
+        self.hook("sent")
         self._write(f"\r\n+CMGS: {self._mark}\r\n\r\nOK\r\n")
         if self.reports is not None:
             self.tell(report(self._mark, number, self.reports))

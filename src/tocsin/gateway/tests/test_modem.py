@@ -275,7 +275,7 @@ def test_the_pin(emulator: Emulator) -> None:
     assert emulator.pins_tried == ["1234"]
 
 
-@pytest.mark.parametrize(("pin", "said"), [("", "none is set"), ("9999", "not tried again before a restart")])
+@pytest.mark.parametrize(("pin", "said"), [("", "none is set"), ("9999", "not tried again until another one is set")])
 def test_a_wrong_pin_is_never_tried_twice(emulator: Emulator, pin: str, said: str) -> None:
     emulator.pin = "1234"
 
@@ -286,7 +286,18 @@ def test_a_wrong_pin_is_never_tried_twice(emulator: Emulator, pin: str, said: st
         await until(lambda: emulator.commands.count("AT+CPIN?") > asked + 2)
 
     play(emulator, story, pin=pin, ready=False)
+    play(emulator, story, pin=pin, ready=False)  # nor after a restart
     assert emulator.pins_tried == ([pin] if pin else [])
+
+    async def mended(made: House) -> None:
+        assert (await made.ask("sms"))[0] == 200
+        emulator.unplug()
+        emulator.pin, tried = "1234", len(emulator.pins_tried)
+        emulator.plug()
+        await until(lambda: len(emulator.pins_tried) > tried)
+        await until(lambda: made.gateway.device.problem() is None)
+
+    play(emulator, mended, pin="1234")
 
 
 @pytest.mark.parametrize("unknown", [{"AT+CNMI"}, {"AT+CSMS", "AT+CPMS", "AT+COPS", "AT+CSQ", "AT+CEREG"}])
