@@ -19,13 +19,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import psycopg
 import pytest
 
-from tests.invariants.crashing import VICTIMS, booted, children, kill_one
+from tests.invariants.crashing import VICTIMS, Receiver, booted, children, kill_one
 from tests.journeys.product import Product
 from tests.journeys.waiting import until
 
@@ -44,10 +43,11 @@ BOUND_S = 2 * OUTAGE_S[1] + 33 + 2 * 30 + 30
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(SECONDS + 600)]
 
 
-class Provider:
-    """A webhook's far end that can be made to fail. Knows which incidents it took, and when it first did."""
+class Provider(Receiver):
+    """Can be made to fail. Knows which incidents it took, and when it first did."""
 
     MODES = ("error", "busy", "hang", "reset")
+    STATUS = {"error": 503, "busy": 429}
 
     def __init__(self) -> None:
         self.mode = "well"
@@ -55,46 +55,22 @@ class Provider:
         self.seen: dict[int, float] = {}
         self.keys: Counter[str] = Counter()
         self.refused = 0
-        provider, lock = self, threading.Lock()
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def wait(self) -> None:
+        """See Receiver."""
+        if self.mode == "hang":
+            self.changed.wait(12)
 
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                mode = provider.mode
-                if mode == "hang":
-                    provider.changed.wait(12)
-                if mode in ("hang", "reset"):
-                    self.close_connection = True
-                if mode != "well":
-                    provider.refused += 1
-                if mode in ("error", "busy"):
-                    self._answer(503 if mode == "error" else 429)
-                if mode != "well":
-                    return
-                with lock:
-                    provider.keys[self.headers.get("X-Webhook-Id", "")] += 1
-                    for incident in incidents_in(body):
-                        provider.seen.setdefault(incident, time.monotonic())
-                self._answer(200)
-
-            def _answer(self, status: int) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                """Quiet: senders that are killed in the middle of a request are what this is about."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+    def take(self, key: str, body: bytes) -> int | None:
+        """See Receiver."""
+        if self.mode != "well":
+            self.refused += 1
+            return self.STATUS.get(self.mode)
+        self.keys[key] += 1
+        for incident in incidents_in(body):
+            self.seen.setdefault(incident, time.monotonic())
+        return 200
 
     def become(self, mode: str) -> None:
         """Fail in this way from now on, or be well."""
@@ -104,17 +80,9 @@ class Provider:
         else:
             self.changed.clear()
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator["Provider"]:
-        thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.become("well")
-            self.server.shutdown()
-            self.server.server_close()
-            thread.join(10)
+    def stop(self) -> None:
+        """See Receiver."""
+        self.become("well")
 
 
 def incidents_in(body: bytes) -> list[int]:

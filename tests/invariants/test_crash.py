@@ -17,13 +17,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.invariants.crashing import VICTIMS, booted, children, kill_one
+from tests.invariants.crashing import VICTIMS, Receiver, booted, children, kill_one
 from tests.journeys.product import Product
 from tests.journeys.waiting import until
 from tocsin.project.embedded import Embedded
@@ -35,46 +34,17 @@ CONNECTIONS = 16
 pytestmark = pytest.mark.journey
 
 
-class Sink:
-    """A webhook receiver that remembers the id of every message it took."""
+class Sink(Receiver):
+    """Remembers the id of every message it took."""
 
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
-        seen, lock = self.seen, threading.Lock()
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                with lock:
-                    seen[self.headers.get("X-Webhook-Id", "")] += 1
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                """Quiet: senders that are killed in the middle of a request are what this is about."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-
-    @contextmanager
-    def running(self) -> Iterator["Sink"]:
-        thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.server.shutdown()
-            self.server.server_close()
-            thread.join(10)
+    def take(self, key: str, body: bytes) -> int:
+        """See Receiver."""
+        self.seen[key] += 1
+        return 200
 
 
 def furnish(product: Product, sink: Sink) -> str:
