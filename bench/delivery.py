@@ -24,6 +24,20 @@ from bench.peers.alertmanager import Alertmanager
 from bench.peers.crowd import Crowd
 from bench.run import ROOT
 
+PAGE = """\
+# Performance: pages that go out
+
+`python -m bench.delivery` measures what happens between a decision and a person: pages that fall due all at once,
+handed to a receiver on the same machine by one engine and by two; how late steps run while very many incidents are
+open; and a storm over fifty people. Alertmanager sends as many alerts, each a notification of its own, in the same
+run. Everything shares two cores.
+
+{table}
+
+A webhook takes up to a hundred pages in one message, so that pages a second are more than requests a second. In the
+storm people are reached by ntfy, where [few messages](../how-to/on-call-that-holds.md#in-a-storm) carry many pages:
+what is not of priority 1 waits for its person's next message.
+"""
 DELAY_S = 3600
 STORM_S = 10
 TIMER_S = 5
@@ -234,6 +248,7 @@ def main() -> None:
     options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--runs", type=int, default=100_000)
     options.add_argument("--storm", type=int, default=10_000)
+    options.add_argument("--write", action="store_true", help="also write docs/reference/performance-delivery.md")
     told = options.parse_args()
     sink = Sink()
     busy = others([sink.process.pid])
@@ -242,14 +257,21 @@ def main() -> None:
         ("pages", lambda: handed_out(sink, told.pages, told.repeats)),
         ("timers", lambda: timers(sink, told.runs)),
     ]
-    print("| what | Tocsin | Alertmanager | ratio |\n| --- | ---: | ---: | ---: |")
+    lines = ["| what | Tocsin | Alertmanager | ratio |", "| --- | ---: | ---: | ---: |"]
     try:
         for name, step in steps:
             if told.only in name:
-                print("\n".join(step()), flush=True)
+                print(f"... {name}", file=sys.stderr, flush=True)
+                lines += step()
     finally:
         sink.stop()
-    print(f"\nOther programs kept {busy:.2f} cores of {os.cpu_count()} busy. {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.")
+    lines += [
+        "",
+        f"Other programs kept {busy:.2f} cores of {os.cpu_count()} busy. {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
+    ]
+    print("\n".join(lines))
+    if told.write:
+        (ROOT / "docs" / "reference" / "performance-delivery.md").write_text(PAGE.format(table="\n".join(lines)))
 
 
 if __name__ == "__main__":
