@@ -6,6 +6,7 @@ it, checks what it is sent like one, decrypts with the browser's keys, and has C
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -114,6 +115,7 @@ class Phone:
         self.page.wait_for_url(f"{product.url}/**")
         self.cdp: CDPSession = self.context.new_cdp_session(self.page)
         self.registration = ""
+        self.said: dict[str, Any] = {}
         self.cdp.on("ServiceWorker.workerRegistrationUpdated", self._note)
         self.cdp.send("ServiceWorker.enable")
 
@@ -142,6 +144,7 @@ class Phone:
 
     def deliver(self, said: dict[str, Any]) -> None:
         """What the push service does next: wake the service worker with it."""
+        self.said = said
         self.cdp.send(
             "ServiceWorker.deliverPushMessage",
             {"origin": self.product.url, "registrationId": self.registration, "data": json.dumps(said)},
@@ -161,10 +164,21 @@ class Phone:
         return found
 
     def sees(self, words: str) -> dict[str, Any]:
-        """Wait for a notification with these words in its title."""
+        """Wait for a notification with these words in its title.
+
+        A busy Chromium may lose a message that DevTools hand to a worker which is just being put to sleep; as a push
+        service would, it is handed over once more.
+        """
+        again = time.monotonic() + 15
 
         def look() -> dict[str, Any] | None:
-            return next((one for one in self.shown() if words in one["title"]), None) or self.page.wait_for_timeout(50)
+            nonlocal again
+            if found := next((one for one in self.shown() if words in one["title"]), None):
+                return found
+            if time.monotonic() > again and self.said:
+                again = float("inf")
+                self.deliver(self.said)
+            return self.page.wait_for_timeout(50)
 
         found = until(f"a notification {words!r}", look)
         assert found is not None

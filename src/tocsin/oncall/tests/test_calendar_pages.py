@@ -29,6 +29,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def made() -> dict[str, Any]:
+    """A company at noon: whatever happens to it now wakes nobody."""
+    now = clock.now()
+    clock.shift(now.replace(hour=12, minute=0) + DAY - now)
     return world.company(clock.now())
 
 
