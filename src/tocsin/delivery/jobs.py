@@ -31,7 +31,8 @@ from tocsin.delivery.contract import (
 )
 from tocsin.delivery.lanes import HELD, Lane, Mailbox
 from tocsin.delivery.queries import Prepared
-from tocsin.delivery.rules import Release, Settled, pacing
+from tocsin.delivery.rules import Settled, pacing
+from tocsin.delivery.rules.pacing import Hush
 from tocsin.delivery.threads import Database
 from tocsin.platform import addresses, outbound, prepared
 
@@ -252,7 +253,7 @@ class Deliverer:
         claimed = actions.claim(HELD, self.lease_s, channels=limits, busy=busy, few=few)
         return queries.prepare(claimed) if claimed else []
 
-    async def hushed(self, channel: Channel, items: Sequence[Prepared]) -> Release | None:
+    async def hushed(self, channel: Channel, items: Sequence[Prepared]) -> Hush | None:
         """Take the right to send these as one message; or how long they go back into the outbox.
 
         A test is never made to wait. When the database cannot be asked they wait for it, as everything does.
@@ -262,11 +263,10 @@ class Deliverer:
             return None
         urgent = any(pacing.urgent(item.delivery.rank, item.delivery.reason) for item in items)
         try:
-            seconds = await self._paces(actions.reserve, method, pace, urgent=urgent)
+            return await self._paces(actions.reserve, method, pace, urgent=urgent)
         except AWAY as error:
             log.warning("delivery.pace", error=str(error)[:200])
-            return Release(wait_s=1.0)
-        return Release(pacing.HUSHED, seconds) if seconds else None
+            return Hush(1.0, 1.0)
 
     async def refund(self, channel: Channel, items: Sequence[Prepared]) -> None:
         """What was not taken does not count."""

@@ -14,6 +14,7 @@ from tocsin.delivery import rules
 from tocsin.delivery.contract import Accepted, Channel, Delivered, Rejected, Result, TryLater
 from tocsin.delivery.queries import Prepared
 from tocsin.delivery.rules import Release, Settled, pacing
+from tocsin.delivery.rules.pacing import Hush
 
 HELD = 1000  # most deliveries of one bundling channel in memory
 FRESH_S = 1.0  # a delivery that waited in memory for longer goes back, so that its fence is judged again
@@ -35,7 +36,7 @@ class Owner(Protocol):
     def settled(self, item: Settled) -> None:
         """Something came of a delivery."""
 
-    async def hushed(self, channel: Channel, items: Sequence[Prepared]) -> Release | None:
+    async def hushed(self, channel: Channel, items: Sequence[Prepared]) -> Hush | None:
         """Take the right to send these as one message; or how long they go back into the outbox."""
 
     async def attempt(self, channel: Channel, items: Sequence[Prepared]) -> Result:
@@ -142,7 +143,8 @@ class Lane:
                 self._settle(item, Release(), now, now)
             else:
                 fresh.append(item)
-        box.waiting = fresh
+        # the best rank goes first, whenever it came; what was in a refused bundle is dealt with before
+        box.waiting = fresh = deque(sorted(fresh, key=lambda item: (not item.alone, item.prepared.delivery.rank)))
         if not fresh:
             return []
         if fresh[0].alone:
@@ -158,9 +160,7 @@ class Lane:
         # what was in a refused bundle is tried alone, now: nobody would know that any more after the outbox
         hush = None if items[0].alone else await self.owner.hushed(self.channel, prepared)
         if hush is not None:
-            now = self.owner.time()
-            for item in (*items, *box.waiting):
-                self._settle(item, hush, now, now)
+            self._put_back((*items, *box.waiting), hush)
             box.waiting.clear()
             self._end(box)
             return
@@ -194,6 +194,14 @@ class Lane:
                         kept.append(item)
                 box.waiting = kept
         self._end(box)
+
+    def _put_back(self, items: Sequence[Item], hush: Hush) -> None:
+        """Into the outbox, each for as long as it has to wait."""
+        now = self.owner.time()
+        for item in items:
+            delivery = item.prepared.delivery
+            seconds = hush.urgent_s if pacing.urgent(delivery.rank, delivery.reason) else hush.other_s
+            self._settle(item, Release(pacing.HUSHED, seconds), now, now)
 
     def _end(self, box: Mailbox) -> None:
         """A message is through: the next ones may go."""

@@ -5,6 +5,7 @@ from django.db import connection, transaction
 from tocsin.delivery.contract import Pace
 from tocsin.delivery.models import ContactPace
 from tocsin.delivery.rules import pacing
+from tocsin.delivery.rules.pacing import Hush
 
 # losing the last moments in a crash lets a message more through; waiting for the disk would delay every message
 _SENT = """
@@ -13,8 +14,8 @@ WHERE contact_method_id = %s AND set_config('synchronous_commit', 'off', true) =
 """
 
 
-def reserve(contact_method_id: int, pace: Pace, *, urgent: bool) -> float:
-    """Take the right to send one message now. Seconds to wait for it; 0: it is taken, ``refund`` gives it back."""
+def reserve(contact_method_id: int, pace: Pace, *, urgent: bool) -> Hush | None:
+    """Take the right to send one message now. How long to wait for it; None: it is taken, ``refund`` gives it back."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_SENT, [contact_method_id])
@@ -26,11 +27,11 @@ def reserve(contact_method_id: int, pace: Pace, *, urgent: bool) -> float:
                 cursor.execute(_SENT, [contact_method_id])
                 row = cursor.fetchone()
         now, sent = row
-        seconds = pacing.wait(pace, sent, now, urgent=urgent)
-        if not seconds:
+        hush = pacing.hush(pace, sent, now, urgent=urgent)
+        if hush is None:
             kept = pacing.lately(pace, [*sent, now], now)
             ContactPace.objects.filter(pk=contact_method_id).update(sent=kept)
-    return seconds
+    return hush
 
 
 def refund(contact_method_id: int) -> None:

@@ -5,6 +5,7 @@ waits for seconds only. ``contract.Pace`` says how many and how long, for each c
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin.delivery.contract import Pace
@@ -31,6 +32,21 @@ def wait(pace: Pace, sent: Sequence[datetime], now: datetime, *, urgent: bool) -
         return 0.0
     spacing = pace.urgent_s if urgent else pace.spacing_s
     return min(spacing, max(0.0, spacing - min(ages)))
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """A contact method gets no message now. Seconds that deliveries wait: urgent ones, and all others."""
+
+    urgent_s: float
+    other_s: float
+
+
+def hush(pace: Pace, sent: Sequence[datetime], now: datetime, *, urgent: bool) -> Hush | None:
+    """How long to wait, None when a message may go now. ``urgent``: something urgent would go along with it."""
+    if not wait(pace, sent, now, urgent=urgent):
+        return None
+    return Hush(wait(pace, sent, now, urgent=True), wait(pace, sent, now, urgent=False))
 
 
 def lately(pace: Pace, sent: Sequence[datetime], now: datetime) -> list[datetime]:

@@ -115,6 +115,27 @@ def test_what_is_most_urgent_waits_for_seconds_only(world: World, sink: Sink) ->
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_is_most_urgent_does_not_wait_behind_others(world: World, sink: Sink) -> None:
+    """They come in one claim: neither is the urgent one put back for long, nor do the others become urgent by it."""
+    user = world.person()
+    method = world.method(user, "ntfy", sink.url)
+    for _ in range(5):
+        page(world, user, method)
+        deliver_due()
+    others = [page(world, user, method) for _ in range(3)]
+    loud = page(world, user, method, "P1", rank=0)
+    deliver_due()
+    waits = {row.pk: (row.next_at - clock.now()).total_seconds() for row in Delivery.objects.filter(state="pending")}  # type: ignore[operator]
+    assert waits[loud] <= 1.5
+    assert all(15 < waits[one] <= 20 for one in others)
+    clock.shift(timedelta(seconds=1.5))
+    deliver_due()
+    assert Delivery.objects.get(pk=loud).state == "accepted"
+    assert "P1" in str(sink.bodies[-1]["title"])
+    assert Delivery.objects.filter(pk__in=others, state="pending").count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_test_and_what_a_provider_refuses_do_not_count(world: World, sink: Sink) -> None:
     user = world.person()
     method = world.method(user, "ntfy", sink.url)
