@@ -19,6 +19,7 @@ import pytest
 from tests.contracts import push_service
 from tests.contracts.channel_servers import TWILIO, Seen, http_server, smtp_server
 from tests.contracts.phone_accounts import carrying
+from tocsin.delivery import actions
 from tocsin.delivery.contract import (
     Accepted,
     Channel,
@@ -32,8 +33,11 @@ from tocsin.delivery.contract import (
     Result,
     TryLater,
 )
+from tocsin.delivery.models import Attempt
 from tocsin.delivery.queries import channels
-from tocsin.delivery.rules import bundle
+from tocsin.delivery.rules import Settled, bundle
+from tocsin.delivery.tests.conftest import World
+from tocsin.delivery.tests.conftest import world as world
 from tocsin.platform import addresses, outbound
 
 AT = datetime(2026, 11, 23, 8, 0, 0, 123456, tzinfo=UTC)
@@ -295,14 +299,30 @@ BADLY = [
 ]
 
 
+OUTCOMES: dict[type[Result], tuple[str, str]] = {TryLater: ("try_later", "pending"), Rejected: ("rejected", "failed")}
+
+
+def kept(world: World, kind: str, result: Result) -> tuple[str, str, str]:
+    """What the database says after a page ended so: the attempt's outcome and detail, the delivery's state."""
+    user = world.person()
+    [number] = world.enqueue(world.page(world.incident(), user), [world.method(user, kind)])
+    [claimed] = actions.claim(channels={kind: 1})
+    actions.settle([Settled(claimed, result, 0.0, 0.1)])
+    attempt = Attempt.objects.get(delivery_id=number)
+    return attempt.outcome, attempt.detail, attempt.delivery.state
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(("kind", "channel", "behaviour", "expected"), BADLY)
-def test_badly(kind: str, channel: Channel, behaviour: str, expected: type[Result]) -> None:
+def test_badly(kind: str, channel: Channel, behaviour: str, expected: type[Result], world: World) -> None:
     began = time.monotonic()
     result, _ = send(kind, channel, behaviour)
     assert isinstance(result, expected), result
     assert isinstance(result, TryLater | Rejected)
     assert result.reason, "people want to know why"
     assert time.monotonic() - began < 4, "in time"
+    outcome, state = OUTCOMES[expected]
+    assert kept(world, kind, result) == (outcome, result.reason, state)
 
 
 @pytest.mark.parametrize("behaviour", ["too-many", "too-many-until", "unavailable"])
