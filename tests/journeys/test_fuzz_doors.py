@@ -26,7 +26,17 @@ pytestmark = pytest.mark.journey
 
 BODIES = int(os.environ.get("FUZZ_BODIES", "10000"))
 CONNECTIONS = 4
-KINDS = ("pagerduty", "alertmanager", "alertmanager-api", "cloudevents", "generic", "heartbeat")
+KINDS = (
+    "pagerduty",
+    "alertmanager",
+    "alertmanager-api",
+    "cloudevents",
+    "generic",
+    "heartbeat",
+    "grafana",
+    "grafana-oncall",
+    "datadog",
+)
 ODD: list[Any] = [
     None, True, False, 0, -1, 2**70, 1e300, "", " ", "\x00", "\ud83d", "a" * 5000, "é" * 1100, [], {}, [[[]]], [None],
     {"": None}, "1970-01-01", "2026-13-45T99:99:99Z", "9999-12-31T23:59:60Z", {"href": "javascript:1"}, ["", 0, {}],
