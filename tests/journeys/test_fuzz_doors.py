@@ -36,6 +36,10 @@ KINDS = (
     "grafana",
     "grafana-oncall",
     "datadog",
+    "zabbix",
+    "uptime-kuma",
+    "healthchecks",
+    "sentry",
 )
 ODD: list[Any] = [
     None, True, False, 0, -1, 2**70, 1e300, "", " ", "\x00", "\ud83d", "a" * 5000, "é" * 1100, [], {}, [[[]]], [None],

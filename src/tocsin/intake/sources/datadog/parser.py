@@ -50,7 +50,7 @@ def parse(request: Request, config: Mapping[str, Any]) -> Parsed:
             report(
                 action or "trigger",
                 key,
-                bare or title,
+                title,
                 severity=_severity(facts, word),
                 labels=labels,
                 details=facts.value,
