@@ -40,6 +40,13 @@ KINDS = (
     "uptime-kuma",
     "healthchecks",
     "sentry",
+    "nagios",
+    "azure-monitor",
+    "google-cloud-monitoring",
+    "new-relic",
+    "kibana",
+    "github",
+    "gitlab",
 )
 ODD: list[Any] = [
     None, True, False, 0, -1, 2**70, 1e300, "", " ", "\x00", "\ud83d", "a" * 5000, "é" * 1100, [], {}, [[[]]], [None],

@@ -11,7 +11,7 @@ from typing import Any
 from tocsin.intake.contract import Facts, Parsed, Request, heard, identity, report, stored, tags
 from tocsin.intake.contract.signal import Action
 
-STATUSES: dict[str, Action | None] = {"0": "trigger", "1": "resolve"}
+STATUSES: dict[str, Action] = {"0": "trigger", "1": "resolve"}
 QUIET = ("2", "3")
 
 
