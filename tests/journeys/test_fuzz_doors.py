@@ -91,7 +91,8 @@ def _samples(kind: str, url: str, key: str) -> Iterator[Sample]:
         path = urlsplit(url).path
         if kind == "pagerduty":
             path = request["path"]
-            body = {**body, "routing_key": key} if isinstance(body, dict) else body
+            name = "service_key" if path.endswith("create_event.json") else "routing_key"
+            body = {**body, name: key} if isinstance(body, dict) else body
         elif tail := request.get("tail"):
             path += f"/{tail.lstrip('/')}"
         if query := request.get("query"):
