@@ -26,7 +26,28 @@ pytestmark = pytest.mark.journey
 
 BODIES = int(os.environ.get("FUZZ_BODIES", "10000"))
 CONNECTIONS = 4
-KINDS = ("pagerduty", "alertmanager", "alertmanager-api", "cloudevents", "generic", "heartbeat")
+KINDS = (
+    "pagerduty",
+    "alertmanager",
+    "alertmanager-api",
+    "cloudevents",
+    "generic",
+    "heartbeat",
+    "grafana",
+    "grafana-oncall",
+    "datadog",
+    "zabbix",
+    "uptime-kuma",
+    "healthchecks",
+    "sentry",
+    "nagios",
+    "azure-monitor",
+    "google-cloud-monitoring",
+    "new-relic",
+    "kibana",
+    "github",
+    "gitlab",
+)
 ODD: list[Any] = [
     None, True, False, 0, -1, 2**70, 1e300, "", " ", "\x00", "\ud83d", "a" * 5000, "é" * 1100, [], {}, [[[]]], [None],
     {"": None}, "1970-01-01", "2026-13-45T99:99:99Z", "9999-12-31T23:59:60Z", {"href": "javascript:1"}, ["", 0, {}],
@@ -70,7 +91,8 @@ def _samples(kind: str, url: str, key: str) -> Iterator[Sample]:
         path = urlsplit(url).path
         if kind == "pagerduty":
             path = request["path"]
-            body = {**body, "routing_key": key} if isinstance(body, dict) else body
+            name = "service_key" if path.endswith("create_event.json") else "routing_key"
+            body = {**body, name: key} if isinstance(body, dict) else body
         elif tail := request.get("tail"):
             path += f"/{tail.lstrip('/')}"
         if query := request.get("query"):

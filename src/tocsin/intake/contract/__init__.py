@@ -1,7 +1,9 @@
 """What a source plug-in may know of Tocsin, and all it may know: a request comes in, signals go out. Pure."""
 
+from tocsin.intake.contract.facts import FORM, Facts, form_of, heard, json_of, report, stored, tags
 from tocsin.intake.contract.kind import Answer, Field, Parsed, ParseError, Request, SourceKind, checked_config
 from tocsin.intake.contract.mapping import MAPPING_FIELDS, Mapping, mapping_problems
+from tocsin.intake.contract.proof import check_signature, check_token
 from tocsin.intake.contract.signal import (
     ACTIONS,
     KEY_LIMIT,
@@ -18,11 +20,13 @@ from tocsin.intake.contract.text import as_text, clean, clean_text, decode_json,
 
 __all__ = [
     "ACTIONS",
+    "FORM",
     "KEY_LIMIT",
     "MAPPING_FIELDS",
     "SEVERITIES",
     "TITLE_LIMIT",
     "Answer",
+    "Facts",
     "Field",
     "Link",
     "Mapping",
@@ -32,15 +36,23 @@ __all__ = [
     "Signal",
     "SourceKind",
     "as_text",
+    "check_signature",
+    "check_token",
     "checked_config",
     "clean",
     "clean_text",
     "cut_title",
     "decode_json",
+    "form_of",
+    "heard",
     "identity",
+    "json_of",
     "mapping_problems",
     "moment",
+    "report",
     "severity_of",
     "short_key",
+    "stored",
+    "tags",
     "tidy_labels",
 ]

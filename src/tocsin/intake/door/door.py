@@ -206,10 +206,13 @@ class Door:
         wait = source.bucket.wait(at)
         if wait > UNLIMITED_S:
             raise self._limited(kind, source, wait)
+        if source.locked:
+            raise self._later("the secrets of this source cannot be read; TOCSIN_SECRET_KEY has changed", kind, source)
         try:
             parsed: Parsed = kind.parse(request, source.config)
         except ParseError as error:
-            raise _Refused("malformed", error.status, error.errors, kind, source, shape=error.kind) from error
+            reason = "unauthorised" if error.status == 401 else "malformed"
+            raise _Refused(reason, error.status, error.errors, kind, source, shape=error.kind) from error
         signals = parsed.signals
         if not signals:
             return parsed.answer

@@ -7,6 +7,7 @@ wait share one query and the answer "unknown" is remembered for a second: a floo
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +16,8 @@ import msgspec
 from tocsin.intake.contract import SourceKind
 from tocsin.intake.kinds import kind_of
 from tocsin.intake.rules import TokenBucket
+from tocsin.platform import secrets
+from tocsin.platform.secrets import SecretUnreadable
 
 UNKNOWN_FOR_S = 1.0
 MOST_UNKNOWN = 20_000
@@ -22,10 +25,16 @@ MOST_UNKNOWN = 20_000
 COLUMNS = "SELECT id, kind, key_digest, config::text, limit_per_minute, enabled, name FROM intake_source"
 
 
+@lru_cache(maxsize=4096)
+def _opened(stored: str) -> str:
+    """A secret of a configuration; kept, since all sources are looked at every few seconds. Raises SecretUnreadable."""
+    return secrets.decrypt(stored)
+
+
 class Known:
     """A source as the door sees it."""
 
-    __slots__ = ("bucket", "config", "digest", "enabled", "id", "kind", "limit", "name")
+    __slots__ = ("bucket", "config", "digest", "enabled", "id", "kind", "limit", "locked", "name")
 
     def __init__(self, row: Mapping[str, Any], at: float) -> None:
         self.id: int = row["id"]
@@ -33,6 +42,13 @@ class Known:
         self.kind: SourceKind | None = kind_of(row["kind"])
         self.digest: str = row["key_digest"]
         self.config: dict[str, Any] = (self.kind.defaults() if self.kind else {}) | msgspec.json.decode(row["config"])
+        self.locked = False  # its secrets were encrypted under another key: nobody can prove anything to it
+        for secret in self.kind.secrets if self.kind else ():
+            if self.config.get(secret):
+                try:
+                    self.config[secret] = _opened(self.config[secret])
+                except SecretUnreadable:
+                    self.locked = True
         self.limit: int = row["limit_per_minute"]
         self.enabled: bool = row["enabled"]
         self.bucket = TokenBucket(self.limit, at)

@@ -30,10 +30,11 @@ from tocsin.intake.contract import (
 STATES = {"firing": "trigger", "resolved": "resolve"}
 TITLES = ("summary", "message", "title")
 LINKS = (("runbook_url", "Runbook"), ("dashboard_url", "Dashboard"))
+GRAFANA = (("dashboardURL", "Dashboard"), ("panelURL", "Panel"), ("silenceURL", "Silence"), ("imageURL", "Image"))
 
 
 class Alert(msgspec.Struct, gc=False):
-    """One alert of a group."""
+    """One alert of a group. The last fields are Grafana's, which sends the same groups otherwise."""
 
     labels: dict[str, str]
     status: str = "firing"
@@ -42,6 +43,12 @@ class Alert(msgspec.Struct, gc=False):
     endsAt: str = ""
     generatorURL: str = ""
     fingerprint: str = ""
+    dashboardURL: str = ""
+    panelURL: str = ""
+    silenceURL: str = ""
+    imageURL: str = ""
+    valueString: str = ""
+    values: Any = None
 
 
 class Group(msgspec.Struct, gc=False):
@@ -85,6 +92,12 @@ def _loosely(value: Any) -> Group:
                     endsAt=as_text(item.get("endsAt")),
                     generatorURL=as_text(item.get("generatorURL")),
                     fingerprint=as_text(item.get("fingerprint")),
+                    dashboardURL=as_text(item.get("dashboardURL")),
+                    panelURL=as_text(item.get("panelURL")),
+                    silenceURL=as_text(item.get("silenceURL")),
+                    imageURL=as_text(item.get("imageURL")),
+                    valueString=as_text(item.get("valueString")),
+                    values=item.get("values"),
                 )
             )
     if errors:
@@ -103,8 +116,11 @@ def _loosely(value: Any) -> Group:
     )
 
 
-def parse(request: Request, config: Mapping[str, Any]) -> Parsed:
-    """A signal for each alert, or for the whole group when the source's ``identity`` is ``group``."""
+def parse(request: Request, config: Mapping[str, Any], client: str = "Alertmanager") -> Parsed:
+    """A signal for each alert, or for the whole group when the source's ``identity`` is ``group``.
+
+    ``client`` is the program that sends.
+    """
     group = decode_json(request.body, _decode, _loosely)
     errors = [
         f"'alerts[{index}].status' is invalid (must be firing or resolved)"
@@ -118,9 +134,9 @@ def parse(request: Request, config: Mapping[str, Any]) -> Parsed:
     severity_label = config.get("severity_label") or "severity"
     default = config.get("default_severity") or "error"
     if config.get("identity") == "group":
-        signals = [_whole(group, severity_label, default)]
+        signals = [_whole(group, severity_label, default, client)]
     else:
-        signals = [_single(alert, group, severity_label, default) for alert in group.alerts]
+        signals = [_single(alert, group, severity_label, default, client) for alert in group.alerts]
     body = b'{"status":"success","message":"Alerts stored","accepted":%d}' % len(signals)
     return Parsed(signals, Answer(200, body))
 
@@ -133,16 +149,29 @@ def _title(labels: dict[str, str], annotations: dict[str, str]) -> str:
     return labels.get("alertname") or "Alert without a name"
 
 
-def _links(generator: str, annotations: dict[str, str], external: str) -> list[Link]:
+def _links(alert: Alert | None, annotations: dict[str, str], external: str, client: str) -> list[Link]:
     links = [Link(annotations[name], text) for name, text in LINKS if annotations.get(name)]
-    if generator:
-        links.append(Link(generator, "Query"))
+    if alert is not None:
+        if alert.generatorURL:
+            links.append(Link(alert.generatorURL, "Query"))
+        links += [Link(address, text) for name, text in GRAFANA if (address := getattr(alert, name))]
     if external:
-        links.append(Link(external, "Alertmanager"))
+        links.append(Link(external, client))
     return links
 
 
-def _single(alert: Alert, group: Group, severity_label: str, default: Any) -> Signal:
+def _details(alert: Alert, group: Group) -> dict[str, Any]:
+    details: dict[str, Any] = {
+        "annotations": alert.annotations,
+        "receiver": group.receiver,
+        "group": group.groupKey,
+    }
+    if alert.values is not None or alert.valueString:
+        details |= {"values": alert.values, "value_string": alert.valueString}
+    return details
+
+
+def _single(alert: Alert, group: Group, severity_label: str, default: Any, client: str) -> Signal:
     remarks: list[str] = []
     labels, annotations = alert.labels, alert.annotations
     if "" in labels or "" in labels.values():
@@ -154,17 +183,17 @@ def _single(alert: Alert, group: Group, severity_label: str, default: Any) -> Si
         title=cut_title(_title(labels, annotations), remarks, "summary"),
         severity=severity_of(labels.get(severity_label, default), default),
         labels=labels,
-        details={"annotations": annotations, "receiver": group.receiver, "group": group.groupKey},
-        links=_links(alert.generatorURL, annotations, group.externalURL),
+        details=_details(alert, group),
+        links=_links(alert, annotations, group.externalURL, client),
         remarks=remarks,
         origin=labels.get("instance", ""),
-        client="Alertmanager",
+        client=client,
         client_url=group.externalURL,
         occurred_at=moment(alert.startsAt if action == "trigger" else alert.endsAt or alert.startsAt),
     )
 
 
-def _whole(group: Group, severity_label: str, default: Any) -> Signal:
+def _whole(group: Group, severity_label: str, default: Any, client: str) -> Signal:
     remarks: list[str] = []
     labels = tidy_labels(group.commonLabels or group.groupLabels)
     annotations = group.commonAnnotations
@@ -173,7 +202,7 @@ def _whole(group: Group, severity_label: str, default: Any) -> Signal:
     if len(firing) > 1:
         title = f"{title} ({len(firing)} firing)"
     if group.truncatedAlerts > 0:
-        remarks.append(f"Alertmanager left out {group.truncatedAlerts} alerts of the group")
+        remarks.append(f"{client} left out {group.truncatedAlerts} alerts of the group")
     severities = [severity_of(alert.labels.get(severity_label, default), default) for alert in firing or group.alerts]
     rank = ("critical", "error", "warning", "info").index
     moments = [found for found in (moment(alert.startsAt) for alert in group.alerts) if found]
@@ -192,9 +221,9 @@ def _whole(group: Group, severity_label: str, default: Any) -> Signal:
                 for alert in group.alerts[:100]
             ],
         },
-        links=_links(group.alerts[0].generatorURL if group.alerts else "", annotations, group.externalURL),
+        links=_links(group.alerts[0] if group.alerts else None, annotations, group.externalURL, client),
         remarks=remarks,
-        client="Alertmanager",
+        client=client,
         client_url=group.externalURL,
         occurred_at=min(moments, default=None),
     )

@@ -1,4 +1,4 @@
-"""PagerDuty Events v2 into signals: trigger, acknowledge, resolve, and change events.
+"""PagerDuty Events v2 into signals: trigger, acknowledge, resolve, and change events. Events v1 is ``events_v1``.
 
 Field rules, answers and error texts follow the public Events API v2 reference; where it is silent (an over-long
 summary, a sloppy optional field) the event is kept and the doubt is remarked, because a lost page is worse.
@@ -25,6 +25,7 @@ from tocsin.intake.contract import (
     severity_of,
     short_key,
 )
+from tocsin.intake.sources.pagerduty import events_v1
 
 ACTIONS = ("trigger", "acknowledge", "resolve")
 KEY_LENGTH = 32
@@ -149,6 +150,8 @@ def _event(request: Request) -> Event:
 
 def key(request: Request) -> str:
     """The routing key in the body. Raises ParseError when it cannot be one."""
+    if events_v1.meant(request):
+        return events_v1.key(request)
     routing_key = _event(request).routing_key
     if len(routing_key) != KEY_LENGTH:
         raise _wrong(["Length of 'routing_key' is incorrect (should be 32 characters)"])
@@ -159,6 +162,8 @@ def key(request: Request) -> str:
 
 def parse(request: Request, config: Mapping[str, Any]) -> Parsed:
     """One event is one signal. The answer names its dedup key."""
+    if events_v1.meant(request):
+        return events_v1.parse(request)
     event = _event(request)
     if request.path.rstrip("/").endswith("/v2/change/enqueue") or request.tail.strip("/").endswith("change/enqueue"):
         return _change(event)

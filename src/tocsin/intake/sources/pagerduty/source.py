@@ -1,9 +1,9 @@
-"""PagerDuty Events v2: any sender that speaks it works by changing its address and key."""
+"""PagerDuty Events v2 and v1: any sender that speaks it works by changing its address and key."""
 
 from pathlib import Path
 
 from tocsin.intake.contract import Field, SourceKind
-from tocsin.intake.sources.pagerduty import parser
+from tocsin.intake.sources.pagerduty import events_v1, parser
 
 
 class PagerDuty(SourceKind):
@@ -29,7 +29,7 @@ source = PagerDuty(
             choices={"strict": "refuse, as PagerDuty does", "lenient": "accept and translate"},
         ),
     ),
-    paths=("/v2/enqueue", "/v2/change/enqueue"),
+    paths=("/v2/enqueue", "/v2/change/enqueue", events_v1.PATH),
     parse=parser.parse,
     key=parser.key,
     refuse=parser.refuse,

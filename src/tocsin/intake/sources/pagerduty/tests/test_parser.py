@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tocsin.intake.contract import TITLE_LIMIT, Parsed, ParseError, Request
-from tocsin.intake.sources.pagerduty import parser
+from tocsin.intake.sources.pagerduty import events_v1, parser
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 KEY = "0123456789abcdefghijKLMNOPQRSTUV"
@@ -75,3 +75,25 @@ def test_changes_have_an_address_of_their_own() -> None:
     assert parse("/in/pagerduty/K/v2/change/enqueue", "v2/change/enqueue").signals[0].action == "change"
     with pytest.raises(ParseError, match="'payload' is missing"):
         parse("/v2/change/enqueue", payload=None)
+
+
+def v1(**changes: Any) -> Request:
+    event = {"service_key": KEY, "event_type": "trigger", "description": "It broke", "incident_key": "k"} | changes
+    return Request(msgspec.json.encode(event), now=NOW, path=events_v1.PATH)
+
+
+@pytest.mark.parametrize("action", ["trigger", "acknowledge", "resolve"])
+def test_events_v1_act_by_their_incident_key(action: str) -> None:
+    parsed = parser.parse(v1(event_type=action), {})
+    assert [(signal.action, signal.dedup_key) for signal in parsed.signals] == [(action, "k")]
+    assert parser.key(v1()) == KEY
+
+
+def test_a_trigger_of_events_v1_without_a_key_gets_one_of_its_own() -> None:
+    parsed = parser.parse(v1(incident_key=None), {})
+    assert parsed.signals[0].dedup_key.encode() in parsed.answer.body
+
+
+def test_a_service_key_of_another_length_is_refused() -> None:
+    with pytest.raises(ParseError, match="'service_key' is the wrong length"):
+        parser.key(v1(service_key="short"))
