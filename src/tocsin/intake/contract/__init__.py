@@ -14,7 +14,7 @@ from tocsin.intake.contract.signal import (
     severity_of,
     short_key,
 )
-from tocsin.intake.contract.text import as_text, clean, clean_text, decode_json, moment, tidy_labels
+from tocsin.intake.contract.text import as_text, clean, clean_text, decode_json, moment, plain_json, tidy_labels
 
 __all__ = [
     "ACTIONS",
@@ -40,6 +40,7 @@ __all__ = [
     "identity",
     "mapping_problems",
     "moment",
+    "plain_json",
     "severity_of",
     "short_key",
     "tidy_labels",
