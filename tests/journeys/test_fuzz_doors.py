@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.journey
 
 BODIES = int(os.environ.get("FUZZ_BODIES", "10000"))
 CONNECTIONS = 4
-KINDS = ("pagerduty", "alertmanager", "alertmanager-api", "cloudevents", "generic", "heartbeat")
+KINDS = ("pagerduty", "alertmanager", "alertmanager-api", "cloudevents", "generic", "heartbeat", "opsgenie")
 ODD: list[Any] = [
     None, True, False, 0, -1, 2**70, 1e300, "", " ", "\x00", "\ud83d", "a" * 5000, "é" * 1100, [], {}, [[[]]], [None],
     {"": None}, "1970-01-01", "2026-13-45T99:99:99Z", "9999-12-31T23:59:60Z", {"href": "javascript:1"}, ["", 0, {}],
@@ -71,6 +71,9 @@ def _samples(kind: str, url: str, key: str) -> Iterator[Sample]:
         if kind == "pagerduty":
             path = request["path"]
             body = {**body, "routing_key": key} if isinstance(body, dict) else body
+        elif kind == "opsgenie":
+            path = quote(request["path"] if "tail" not in request else f"/in/opsgenie/{key}/{request['tail']}")
+            request["headers"]["authorization"] = f"GenieKey {key}"
         elif tail := request.get("tail"):
             path += f"/{tail.lstrip('/')}"
         if query := request.get("query"):

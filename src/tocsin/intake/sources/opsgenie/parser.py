@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from secrets import randbits
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 from uuid import UUID
 
 import msgspec
@@ -37,6 +37,12 @@ LISTS = {"responders": 50, "visibleTo": 50, "actions": 10, "tags": 20}
 WORD_LIMIT = 50
 ACTIONS: dict[str, Any] = {"close": "resolve", "acknowledge": "acknowledge"}
 
+# what may stand behind the name of an alert
+WORDS = frozenset({
+    "acknowledge", "assign", "attachments", "close", "description", "details", "escalate", "logs", "message", "notes",
+    "priority", "recipients", "responders", "snooze", "tags", "teams", "unacknowledge",
+})  # fmt: skip
+
 _encode = msgspec.json.encode
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _FIELD = re.compile(r"'([\w.]{1,60})'")
@@ -48,16 +54,27 @@ def new_request_id(now: datetime) -> str:
     return str(UUID(int=milliseconds << 80 | 7 << 76 | randbits(12) << 64 | 2 << 62 | randbits(62)))
 
 
-def parts_of(path: str) -> list[str] | None:
-    """What stands behind ``.../v2/alerts``, each part decoded once; None: the path is not of this API."""
+def below(path: str) -> str | None:
+    """What stands behind ``.../v2/alerts/``; None: the path is not of this API.
+
+    ``path`` is decoded already, so that the slashes of an alias look like any others.
+    """
     for root in ROOTS:
         if path == root or path.startswith(root + "/"):
-            return _parts(path[len(root) :])
+            return path[len(root) + 1 :].removesuffix("/")
     return None
 
 
-def _parts(rest: str) -> list[str]:
-    return [unquote(part) for part in rest.strip("/").split("/")] if rest.strip("/") else []
+def named(rest: str) -> tuple[str, str]:
+    """Of what stands behind the root: the alert's name, which may hold slashes, and what is to be done (or empty)."""
+    name, _, last = rest.rpartition("/")
+    if name and last in WORDS:
+        return name, last
+    for word in ("/actions/", "/attachments/"):
+        name, _, last = rest.rpartition(word)
+        if name and "/" not in last:
+            return name, word[1:] + last
+    return rest, ""
 
 
 def _kind_of_name(query: str) -> str:
@@ -70,14 +87,13 @@ def _kind_of_name(query: str) -> str:
 
 def takes(method: str, path: str, query: str) -> bool:
     """Whether the door serves this: creating, and what names its alert by alias. Names of ours need the database."""
-    parts = parts_of(path)
-    if parts is None:
-        return False
-    if not parts:
-        return method == "POST"
+    rest = below(path)
+    if not rest:
+        return rest is not None and method == "POST"
     if _kind_of_name(query) != "alias":
         return False
-    return (method == "POST" and len(parts) == 2 and parts[1] in ACTIONS) or (method == "DELETE" and len(parts) == 1)
+    _, what = named(rest)
+    return (method == "POST" and what in ACTIONS) or (method == "DELETE" and not what)
 
 
 def key(request: Request) -> str | None:
@@ -91,23 +107,21 @@ def key(request: Request) -> str | None:
 
 def parse(request: Request, config: Mapping[str, Any]) -> Parsed:
     """One request is one signal. The answer names the request, by which its outcome can be asked for."""
-    parts = parts_of(request.path)
-    if parts is None:
-        tail = request.tail.strip("/")
-        parts = _parts(tail.removeprefix("v2/alerts") if tail == "v2/alerts" or tail.startswith("v2/alerts/") else tail)
+    rest = _rest(request)
     request_id = new_request_id(request.now)
-    if not parts:
+    if not rest:
         if request.method != "POST":
             raise ParseError(["'alias' is missing from the address"], 404)
         signal = _create(_body(request), config, request_id)
     else:
-        verb = parts[1] if len(parts) == 2 else ""
-        action = "resolve" if request.method == "DELETE" and len(parts) == 1 else ACTIONS.get(verb)
-        if action is None or (request.method == "DELETE" and verb):
-            raise ParseError([f"'{'/'.join(parts[1:])[:60]}' is not served at this address; use /v2/alerts"], 404)
+        name, what = named(rest)
+        deleted = request.method == "DELETE"
+        action = ACTIONS.get(what) if not deleted else None if what else "resolve"
+        if action is None:
+            raise ParseError([f"'{what[:60] or 'alert'}' is not served at this address; use /v2/alerts"], 404)
         if _kind_of_name(request.query) != "alias":
             raise ParseError(["'identifierType' must be alias at this address; ids are served below /v2/alerts"], 422)
-        signal = _follow(_body(request), action, parts[0], request_id, deleted=request.method == "DELETE")
+        signal = _follow(_body(request), action, name, request_id, deleted=deleted)
     headers = (("x-request-id", request_id), ("x-ratelimit-state", "OK"))
     return Parsed([signal], Answer(202, accepted(request_id), headers=headers))
 
@@ -117,20 +131,21 @@ def accepted(request_id: str) -> bytes:
     return _encode({"result": "Request will be processed", "took": 0.0, "requestId": request_id})
 
 
+def _rest(request: Request) -> str:
+    rest = below(request.path)
+    if rest is None:  # the key is in the address
+        rest = request.tail.removesuffix("/")
+        rest = "" if rest == "v2/alerts" else rest.removeprefix("v2/alerts/")
+    return rest
+
+
 def _body(request: Request) -> dict[str, Any]:
-    if not request.body.strip() and not _creates(request):
+    if not request.body.strip() and (request.method != "POST" or _rest(request)):
         return {}
     value = plain_json(request.body)
     if not isinstance(value, dict):
         raise ParseError(["the body must be an object"], kind="json")
     return value
-
-
-def _creates(request: Request) -> bool:
-    parts = parts_of(request.path)
-    return request.method == "POST" and (
-        not parts if parts is not None else request.tail.strip("/") in ("", "v2/alerts")
-    )
 
 
 def _create(body: dict[str, Any], config: Mapping[str, Any], request_id: str) -> Signal:
@@ -278,11 +293,11 @@ def refuse(status: int, errors: list[str], kind: str) -> bytes:
         message = "The request could not be stored. Please retry."
     else:
         message = MESSAGES.get(status, "Could not parse the request. Please check the errors.")
-    named: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for text in errors:
         field = _FIELD.search(text)
         name = field[1] if field else "body" if kind == "json" else "request"
-        named[name] = f"{named[name]}; {text}" if name in named else text
+        fields[name] = f"{fields[name]}; {text}" if name in fields else text
     return _encode(
-        {"message": message, "errors": named, "took": 0.0, "requestId": str(UUID(int=randbits(128), version=4))}
+        {"message": message, "errors": fields, "took": 0.0, "requestId": str(UUID(int=randbits(128), version=4))}
     )

@@ -23,10 +23,10 @@ def parse(body: Any, path: str = "/v2/alerts", query: str = "", method: str = "P
     [
         ("POST", "/v2/alerts", "", True), ("POST", "/v2/alerts/", "", True), ("GET", "/v2/alerts", "", False),
         ("POST", "/v2/alerts/a/close", "identifierType=alias", True),
-        ("POST", "/v2/alerts/a%2Fb/acknowledge/", "x=1&identifierType=ALIAS", True),
+        ("POST", "/v2/alerts/a/b/acknowledge/", "x=1&identifierType=ALIAS", True),
         ("POST", "/v2/alerts/a/close", "", False), ("POST", "/v2/alerts/a/close", "identifierType=tiny", False),
         ("POST", "/v2/alerts/a/notes", "identifierType=alias", False),
-        ("POST", "/v2/alerts/a/b/close", "identifierType=alias", False),
+        ("POST", "/v2/alerts/a/actions/close", "identifierType=alias", True),  # the alias is "a/actions"
         ("GET", "/v2/alerts/a", "identifierType=alias", False),
         ("DELETE", "/v2/alerts/a", "identifierType=alias", True), ("DELETE", "/v2/alerts", "", False),
         ("DELETE", "/v2/alerts/a/tags", "identifierType=alias", False),
@@ -35,6 +35,20 @@ def parse(body: Any, path: str = "/v2/alerts", query: str = "", method: str = "P
 )  # fmt: skip
 def test_what_is_the_doors(method: str, path: str, query: str, taken: bool) -> None:
     assert parser.takes(method, path, query) is taken
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "what"),
+    [
+        ("/v2/alerts/a/close", "a", "close"), ("/v2/alerts//var/log: full/notes/", "/var/log: full", "notes"),
+        ("/v2/alerts/100% full", "100% full", ""), ("/v2/alerts/close", "close", ""),
+        ("/v2/alerts/a/actions/Restart it", "a", "actions/Restart it"), ("/v2/alerts/a/b/nonsense", "a/b/nonsense", ""),
+    ],
+)  # fmt: skip
+def test_names_may_hold_slashes(path: str, name: str, what: str) -> None:
+    rest = parser.below(path)
+    assert rest is not None
+    assert parser.named(rest) == (name, what)
 
 
 @pytest.mark.parametrize(
