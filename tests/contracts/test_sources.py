@@ -89,7 +89,8 @@ def well_formed(signal: Signal) -> None:
             assert "\0" not in text
             text.encode()
     data = json.loads(row[6])
-    assert set(data) == {
+    assert data.get("priority", "P3") in ("P1", "P2", "P3", "P4", "P5")
+    assert set(data) - {"priority"} == {
         "labels", "details", "links", "remarks", "origin", "client", "client_url", "expires_at"
     }  # fmt: skip
     assert "\0" not in json.dumps(data, ensure_ascii=False)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -47,6 +47,7 @@ KINDS = (
     "kibana",
     "github",
     "gitlab",
+    "opsgenie",
 )
 ODD: list[Any] = [
     None, True, False, 0, -1, 2**70, 1e300, "", " ", "\x00", "\ud83d", "a" * 5000, "é" * 1100, [], {}, [[[]]], [None],
@@ -93,6 +94,9 @@ def _samples(kind: str, url: str, key: str) -> Iterator[Sample]:
             path = request["path"]
             name = "service_key" if path.endswith("create_event.json") else "routing_key"
             body = {**body, name: key} if isinstance(body, dict) else body
+        elif kind == "opsgenie":
+            path = quote(request["path"] if "tail" not in request else f"/in/opsgenie/{key}/{request['tail']}")
+            request["headers"]["authorization"] = f"GenieKey {key}"
         elif tail := request.get("tail"):
             path += f"/{tail.lstrip('/')}"
         if query := request.get("query"):

@@ -1,5 +1,8 @@
 """Addresses of the HTTP API."""
 
-from tocsin.api.main import urlpatterns
+from tocsin.api import main
+from tocsin.api.opsgenie import views as opsgenie
+
+urlpatterns = [*main.urlpatterns, *opsgenie.urlpatterns]
 
 __all__ = ["urlpatterns"]

@@ -39,6 +39,12 @@ def fixed_paths() -> dict[str, SourceKind]:
     return found
 
 
+@cache
+def rooted_kinds() -> tuple[tuple[str, SourceKind], ...]:
+    """Beginnings of addresses, with the kind that may serve what stands below."""
+    return tuple((root, source) for source in all_kinds().values() if source.takes for root in source.roots)
+
+
 def open_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """A source's configuration without what is secret, for people to read."""
     known = kind_of(kind)

@@ -156,3 +156,16 @@ def source_ids(service_ids: Iterable[int] | QuerySet[Any, Any]) -> QuerySet[Sour
 def waiting_signal(signal_id: int) -> Inbox | None:
     """A signal that is accepted and not yet decided, or None."""
     return Inbox.objects.filter(pk=signal_id).first()
+
+
+def source_of_key(key: str, kind: str) -> Source | None:
+    """The source of this kind that has this key, unless it is switched off. The key itself is the permission."""
+    if not key or len(key) > 200:
+        return None
+    found = Source.objects.select_related("service").filter(key_digest=secrets.digest(key), kind=kind, enabled=True)
+    return found.first()
+
+
+def waits(source_id: int, dedup_key: str) -> bool:
+    """Whether a signal of this source with this key is accepted and not yet decided."""
+    return Inbox.objects.filter(source_id=source_id, dedup_key=dedup_key).exists()

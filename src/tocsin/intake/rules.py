@@ -43,7 +43,7 @@ class HeartbeatMissed:
 
 
 class _Rest(msgspec.Struct, gc=False):
-    """What ``intake_inbox.data`` holds. Every key is always there."""
+    """What ``intake_inbox.data`` holds. Every key is always there, but for ``priority``."""
 
     labels: dict[str, str]
     details: Any
@@ -53,6 +53,7 @@ class _Rest(msgspec.Struct, gc=False):
     client: str
     client_url: str
     expires_at: datetime | None
+    priority: str | msgspec.UnsetType = msgspec.UNSET
 
 
 _encode = msgspec.json.Encoder().encode
@@ -78,6 +79,7 @@ def row_of(source_id: int, signal: Signal) -> Row:
                 signal.client,
                 signal.client_url,
                 signal.expires_at,
+                signal.priority or msgspec.UNSET,
             )
         )
         if (data.count(b"[") + data.count(b"{") > DEPTH_LIMIT and _depth(data) > DEPTH_LIMIT) or b"\\u0000" in data:
@@ -132,6 +134,7 @@ def _mended(signal: Signal) -> _Rest:
         clean_text(str(signal.client)),
         clean_text(str(signal.client_url)),
         signal.expires_at,
+        signal.priority or msgspec.UNSET,
     )
 
 

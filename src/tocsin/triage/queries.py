@@ -20,6 +20,9 @@ from tocsin.triage.actions import world as worlds
 from tocsin.triage.actions.config import rule_facts
 from tocsin.triage.models import Alert, MaintenanceWindow, Rule, Signal
 
+# how far the moment in a request's name and its arrival in the inbox may lie apart
+REQUEST_SLACK = timedelta(minutes=2)
+
 
 def readable_alerts(actor: Actor) -> Q:
     """The condition on alerts that this actor may read: not those of confidential incidents of others.
@@ -125,6 +128,16 @@ def signals(
     if outcome:
         rows = rows.filter(outcome__in=outcome)
     return rows.filter(id__lt=before) if before is not None else rows
+
+
+def signal_of_request(source_id: int, request_id: str, at: datetime) -> Signal | None:
+    """The decided signal of a request that this source sent at about this moment, by the name it was given.
+
+    For the sender alone, who is told no more than what became of what it sent; None while it is not decided.
+    """
+    near = (at - REQUEST_SLACK, at + REQUEST_SLACK)
+    rows = Signal.objects.filter(source_id=source_id, received_at__range=near)
+    return rows.filter(data__details__request_id=request_id).order_by("-id").first()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tocsin.intake.contract.signal import (
     severity_of,
     short_key,
 )
-from tocsin.intake.contract.text import as_text, clean, clean_text, decode_json, moment, tidy_labels
+from tocsin.intake.contract.text import as_text, clean, clean_text, decode_json, moment, plain_json, tidy_labels
 
 __all__ = [
     "ACTIONS",
@@ -49,6 +49,7 @@ __all__ = [
     "json_of",
     "mapping_problems",
     "moment",
+    "plain_json",
     "report",
     "severity_of",
     "short_key",

@@ -111,6 +111,8 @@ class SourceKind:
     kind     its name, as in the address ``/in/<kind>/<key>``; ``aliases`` are other names it answers to
     parse    (request, config) -> Parsed; raises ParseError and nothing else
     paths    fixed addresses whose key is inside the request; ``key`` reads it there (None: the sender gave none)
+    roots    beginnings of addresses below which things have names (``/v2/alerts``); ``takes`` says of (method, path,
+             query) whether the door serves it. What it does not is left to the pages and the API.
     refuse   (status, errors, kind of error) -> body of a refusal, in the shape this tool understands
     answer   requests that need no key (a status page, a handshake): an Answer, or None to go on
     check    (config) -> problems by field, beyond what the fields themselves say
@@ -125,6 +127,8 @@ class SourceKind:
     aliases: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
     paths: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+    takes: Callable[[str, str, str], bool] | None = None
     methods: frozenset[str] = frozenset({"POST"})
     key: Callable[[Request], str | None] | None = None
     refuse: Callable[[int, list[str], str], bytes] = refuse_plainly

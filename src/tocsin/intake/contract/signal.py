@@ -35,6 +35,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     origin       the thing that the report is about, or the program that noticed
     occurred_at  when the sender says it happened; None: it did not say
     expires_at   when the condition counts as resolved unless it is reported again; None: never
+    priority     ``P1`` ... ``P5`` when the sender names the incident's priority; empty: impact and urgency decide
     """
 
     action: Action
@@ -50,6 +51,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     client_url: str = ""
     occurred_at: datetime | None = None
     expires_at: datetime | None = None
+    priority: str = ""
 
 
 _ORDERED = msgspec.json.Encoder(order="deterministic")

@@ -27,7 +27,7 @@ from tocsin.intake.door.memory import recall, remember
 from tocsin.intake.door.refusals import Refusals
 from tocsin.intake.door.remote import Networks, remote_of
 from tocsin.intake.door.sources import COLUMNS, Known, Sources, Unavailable
-from tocsin.intake.kinds import fixed_paths, kind_of
+from tocsin.intake.kinds import fixed_paths, kind_of, rooted_kinds
 from tocsin.intake.rules import row_of
 from tocsin.platform.settings import Settings
 
@@ -93,6 +93,8 @@ class Door:
         self._stale = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._fixed = fixed_paths()
+        self._rooted = rooted_kinds()
+        self._roots = tuple(root for root, _ in self._rooted)
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -123,9 +125,18 @@ class Door:
 
     # -- requests ------------------------------------------------------------------------------------------------
 
-    def serves(self, path: str) -> bool:
-        """Whether an address is the door's."""
-        return path.startswith(PREFIX) or path in self._fixed
+    def serves(self, path: str, method: str = "POST", query: str = "") -> bool:
+        """Whether a request is the door's."""
+        return path.startswith(PREFIX) or self._kind_at(path, method, query) is not None
+
+    def _kind_at(self, path: str, method: str, query: str) -> SourceKind | None:
+        """The kind whose own address this is; None: none's, or one with the key in it."""
+        kind = self._fixed.get(path)
+        if kind is None and path.startswith(self._roots):
+            for root, rooted in self._rooted:
+                if path.startswith(root) and rooted.takes is not None and rooted.takes(method, path, query):
+                    return rooted
+        return kind
 
     async def handle(self, scope: Any, proto: Any) -> None:
         """Answer one RSGI request."""
@@ -135,9 +146,9 @@ class Door:
             headers = scope.headers
             length = headers.get("content-length")
             if length is None:
-                body = await self._read(proto) if scope.method not in ("GET", "HEAD") else b""
+                body = await self._read(scope, proto) if scope.method not in ("GET", "HEAD") else b""
             elif not length.isdigit() or int(length) > self._max_body:
-                raise self._too_large(path)
+                raise self._too_large(scope)
             else:
                 body = await proto()
             answer = await self._answer(scope, path, headers, body)
@@ -157,30 +168,31 @@ class Door:
         else:
             proto.response_bytes(answer.status, [("content-type", answer.content_type)], answer.body)
 
-    async def _read(self, proto: Any) -> bytes:
+    async def _read(self, scope: Any, proto: Any) -> bytes:
         """A body of unknown length, as long as it is small enough."""
         parts = []
         size = 0
         async for part in proto:
             size += len(part)
             if size > self._max_body:
-                raise self._too_large("")
+                raise self._too_large(scope)
             parts.append(bytes(part))
         return b"".join(parts)
 
-    def _too_large(self, path: str) -> _Refused:
-        kind = self._fixed.get(path) or (kind_of(split_path(path)[0]) if path.startswith(PREFIX) else None)
+    def _too_large(self, scope: Any) -> _Refused:
+        path: str = scope.path
+        kind = self._kind_at(path, scope.method, scope.query_string or "")
+        if kind is None and path.startswith(PREFIX):
+            kind = kind_of(split_path(path)[0])
         return _Refused("too_large", 413, [f"the body is larger than {self._max_body} bytes"], kind)
 
     async def _answer(self, scope: Any, path: str, headers: Any, body: bytes) -> Answer:
         method: str = scope.method
+        query: str = scope.query_string or ""
+        kind = self._kind_at(path, method, query)
         if not self.clock.known:
-            kind = self._fixed.get(path)
             raise self._later("the database has not been reached yet", kind)
-        request = Request(
-            body, now=self.clock.now(), method=method, path=path, query=scope.query_string or "", headers=headers
-        )
-        kind = self._fixed.get(path)
+        request = Request(body, now=self.clock.now(), method=method, path=path, query=query, headers=headers)
         if kind is not None:
             self._check_method(kind, method)
             if kind.answer is not None:

@@ -68,6 +68,7 @@ class Incident:
     resolved_at: datetime | None = None
     acknowledged_at: datetime | None = None
     by_person: bool = False
+    priority_reason: str = ""
     generation: int = 1
     steps: int = 0
     gaps: int = 0
@@ -322,12 +323,15 @@ class Replay:
     ) -> int:
         impact = how.impact or service.impact or incidents.impact_of_tier(service.tier)
         urgency = how.urgency or incidents.URGENCY_OF_SEVERITY[how.severity]
+        expected = incidents.priority_of(impact, urgency, self.config.matrix)
+        priority, reason = triage.at_opening(how.priority, expected)
         incident = Incident(
             id=len(self.incidents) + 1,
             service_id=service.id,
             signal_id=self._signal.id if self._signal else 0,
             opened_at=self._now,
-            priority=incidents.priority_of(impact, urgency, self.config.matrix),
+            priority=priority,
+            priority_reason=reason,
             impact=impact,
             urgency=urgency,
             severity=how.severity,
@@ -389,10 +393,14 @@ class Replay:
         incident = self.incidents[incident_id - 1]
         incident.severity = incidents.worst([incident.severity, how.severity])
         urgency = how.urgency or incidents.URGENCY_OF_SEVERITY[how.severity]
-        if incidents.LEVELS.index(urgency) >= incidents.LEVELS.index(incident.urgency) or not incident.open:
+        if not incident.open:
             return
-        before, incident.urgency = incident.priority, urgency
-        incident.priority = incidents.priority_of(incident.impact, urgency, self.config.matrix)
+        risen = incidents.LEVELS.index(urgency) < incidents.LEVELS.index(incident.urgency)
+        before, incident.urgency = incident.priority, urgency if risen else incident.urgency
+        expected = incidents.priority_of(incident.impact, incident.urgency, self.config.matrix)
+        incident.priority, incident.priority_reason = triage.after_worse(
+            before, incident.priority_reason, how.priority, expected, risen
+        )
         louder = incidents.pages_loudly(incident.priority) and not incidents.pages_loudly(before)
         if louder and incident.state == "triggered" and incident_id not in self._arming:
             incident.renew()

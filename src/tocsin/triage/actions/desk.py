@@ -79,6 +79,8 @@ class Desk:
     ) -> int:
         impact = how.impact or service.impact or incident_rules.impact_of_tier(service.tier)
         urgency = how.urgency or incident_rules.URGENCY_OF_SEVERITY[how.severity]
+        expected = incident_rules.priority_of(impact, urgency, self.matrix)
+        priority, reason = rules.at_opening(how.priority, expected)
         canary = is_canary(service.id)
         state = incident_rules.State(
             id=-alert.first_signal_id if canary else self._next_id(),
@@ -87,7 +89,8 @@ class Desk:
             state="triggered",
             impact=impact,
             urgency=urgency,
-            priority=incident_rules.priority_of(impact, urgency, self.matrix),
+            priority=priority,
+            priority_reason=reason,
             severity=how.severity,
             opened_at=self.book.now,
             updated_at=self.book.now,
@@ -171,13 +174,18 @@ class Desk:
         state = self.book.lock([incident_id])[incident_id]
         state.severity = incident_rules.worst([state.severity, how.severity])
         urgency = how.urgency or incident_rules.URGENCY_OF_SEVERITY[how.severity]
-        if incident_rules.LEVELS.index(urgency) >= incident_rules.LEVELS.index(state.urgency) or not state.open:
+        if not state.open:
             return
-        before, state.urgency = state.priority, urgency
-        if not state.priority_reason:
-            state.priority = incident_rules.priority_of(state.impact, urgency, self.matrix)
+        risen = incident_rules.LEVELS.index(urgency) < incident_rules.LEVELS.index(state.urgency)
+        before, state.urgency = state.priority, urgency if risen else state.urgency
+        expected = incident_rules.priority_of(state.impact, state.urgency, self.matrix)
+        state.priority, state.priority_reason = rules.after_worse(
+            before, state.priority_reason, how.priority, expected, risen
+        )
+        if not risen and state.priority == before:
+            return
         actor = source_actor(self.sources[alert.source_id])
-        facts = {"from": before, "to": state.priority, "impact": state.impact, "urgency": urgency,
+        facts = {"from": before, "to": state.priority, "impact": state.impact, "urgency": state.urgency,
                  "reason": f"an alert became {how.severity}", "alert": alert.id}  # fmt: skip
         self.book.write(state, "priority_changed", actor, facts)
         if state.priority < before and incident_id not in self._opened:

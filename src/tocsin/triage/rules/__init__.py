@@ -22,6 +22,7 @@ from tocsin.triage.rules.deciding import (
     grouping_problems,
     related,
 )
+from tocsin.triage.rules.priority import after_worse, at_opening
 from tocsin.triage.rules.specs import RuleSpec, WindowSpec
 from tocsin.triage.rules.windows import going_on, next_start, rrule_problem
 
@@ -44,7 +45,9 @@ __all__ = [
     "WindowSpec",
     "World",
     "admit",
+    "after_worse",
     "assess",
+    "at_opening",
     "decide",
     "going_on",
     "grouping_problems",

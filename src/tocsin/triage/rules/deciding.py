@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 SEVERITIES = ("critical", "error", "warning", "info")
+PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 
 # Flapping, after the idea of Nagios' and PagerDuty's "transient alert" holds: an alert that opened and resolved
 # FLAP_FLIPS times within FLAP_WINDOW is held until it has stayed open for FLAP_QUIET.
@@ -237,12 +238,16 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Severity after the severity rules, and impact and urgency where a rule set them."""
+    """Severity after the severity rules, and impact and urgency where a rule set them.
+
+    ``priority``: what the sender named, when no severity rule held; a rule of this house outranks a sender.
+    """
 
     severity: str
     impact: str = ""
     urgency: str = ""
     rule: str = ""
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,7 +492,9 @@ def assess(signal: Signal, source: Source, service: Service, rules: Sequence[Rul
                 continue
             severity, impact, urgency = rule.severity or severity, rule.impact or impact, rule.urgency or urgency
             name = rule.name
-    return Assessment(severity, impact, urgency, name)
+    asked = signal.data.get("priority")
+    priority = asked if not name and isinstance(asked, str) and asked in PRIORITIES else ""
+    return Assessment(severity, impact, urgency, name, priority)
 
 
 def variables_of(signal: Signal, source: Source, service: Service, severity: str) -> dict[str, Any]:

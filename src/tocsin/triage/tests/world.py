@@ -65,7 +65,9 @@ def arrive(source: Source, *signals: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         for given in signals:
             key = given.get("dedup_key", "disk")
-            data = {name: given[name] for name in ("labels", "details", "expires_at", "links") if name in given}
+            data = {
+                name: given[name] for name in ("labels", "details", "expires_at", "links", "priority") if name in given
+            }
             cursor.execute(
                 "INSERT INTO intake_inbox (source_id, bucket, action, dedup_key, severity, title, data)"
                 " VALUES (%s, %s, %s, %s, %s, %s, %s)",
