@@ -42,7 +42,7 @@ def test_a_document_is_fetched_once() -> None:
     async def work(base: str, asked: list[str]) -> None:
         found = Documents(LOOPBACK)
         both = await asyncio.gather(found.get(f"{base}/a.pem"), found.get(f"{base}/a.pem"))
-        assert both == [b"certificate", b"certificate"]
+        assert set(both) == {b"certificate"}
         await found.aclose()
 
     assert served(200, work) == ["/a.pem"]
