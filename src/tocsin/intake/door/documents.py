@@ -29,18 +29,25 @@ class Documents:
 
     async def get(self, address: str) -> bytes:
         """The document. Raises OutboundError; how it failed is remembered for FAILED_FOR_S."""
-        async with self._turn:
-            until, found = self._kept.get(address, (0.0, b""))
-            if until < time.monotonic():
-                try:
-                    found, keep_s = await self._fetch(address), KEEP_S
-                except OutboundError as error:
-                    found, keep_s = error, FAILED_FOR_S
-                if len(self._kept) >= MOST:
-                    self._kept.pop(next(iter(self._kept)))
-                self._kept[address] = (time.monotonic() + keep_s, found)
+        until, found = self._kept.get(address, (0.0, b""))
+        if until < time.monotonic():  # what is kept waits for nobody
+            async with self._turn:
+                until, found = self._kept.get(address, (0.0, b""))
+                if until < time.monotonic():
+                    found = await self._renew(address)
         if isinstance(found, OutboundError):
             raise found
+        return found
+
+    async def _renew(self, address: str) -> bytes | OutboundError:
+        found: bytes | OutboundError
+        try:
+            found, keep_s = await self._fetch(address), KEEP_S
+        except OutboundError as error:
+            found, keep_s = error, FAILED_FOR_S
+        if len(self._kept) >= MOST:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[address] = (time.monotonic() + keep_s, found)
         return found
 
     async def _fetch(self, address: str) -> bytes:
