@@ -15,13 +15,16 @@ from tocsin.intake.contract.signal import Signal
 from tocsin.intake.kinds import all_kinds, kind_of, open_config
 from tocsin.intake.models import Heartbeat, Refusal, RefusalCount, Source
 from tocsin.intake.rules import HeartbeatMissed, SourceSpec
+from tocsin.intake.sources.aws_sns.parser import of_amazon
 from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, clock, events, secrets
 from tocsin.platform.actor import SYSTEM, Actor
 from tocsin.platform.canary import SOURCE
 from tocsin.platform.errors import Conflict, Invalid, NotFound
+from tocsin.platform.models import Setting
 
 KEY_LENGTH = 32
+CONFIRMATIONS = "subscriptions_to_confirm"  # the setting that holds them, by address
 COUNTS_KEPT = timedelta(days=400)
 
 
@@ -298,6 +301,25 @@ def heartbeats_checked_in(items: Iterable[tuple[int, datetime]]) -> int:
         Heartbeat.objects.bulk_update(beats, ["last_at", "due_at", "missed"])
         accept(returned)
     return len(beats)
+
+
+def confirmations_asked(items: Iterable[tuple[int, str, str]]) -> int:
+    """Keep requests to confirm a subscription (source's id, topic, address to open); called by triage.
+
+    Only those of SNS sources, and only addresses of SNS itself. An engine opens them. Returns how many were kept.
+    """
+    wanted = [item for item in items if of_amazon(item[2])]
+    known = set(Source.objects.filter(pk__in=[item[0] for item in wanted], kind="aws-sns").values_list("pk", flat=True))
+    now = clock.now().isoformat()
+    asked = {url: {"topic": topic, "asked_at": now, "next_at": now} for number, topic, url in wanted if number in known}
+    if not asked:
+        return 0
+    with transaction.atomic():
+        Setting.objects.get_or_create(name=CONFIRMATIONS, defaults={"value": {}})
+        row = Setting.objects.select_for_update().get(name=CONFIRMATIONS)
+        # triage sends its statements in one go and does not count rows, as ``save`` would
+        Setting.objects.filter(pk=row.pk).update(value=asked | row.value)
+    return len(asked)
 
 
 def miss_heartbeats(limit: int = 1000) -> int:

@@ -27,7 +27,7 @@ from tocsin.escalation.actions import proofs, runs
 from tocsin.intake import jobs as intake
 from tocsin.oncall import jobs as oncall
 from tocsin.platform import clock, nodes
-from tocsin.project import canary, ledger, partners
+from tocsin.project import canary, ledger, partners, subscriptions
 from tocsin.project.ledger import reconciling
 from tocsin.project.watchdog import DeadMan
 from tocsin.triage import actions as triage
@@ -174,6 +174,7 @@ class Engine:
         self.watchdog = Worker("watchdog", self._watch)
         self.canary = Worker("canary", canary.turn)
         self.partners = Worker("partners", partners.turn)
+        self.subscriptions = Worker("subscriptions", subscriptions.turn)
         self.prover = Worker("prover", self._prove)
         self._proven, self._proven_at = -1, 0.0
         self.reader = Worker("reader", self._read)
@@ -183,7 +184,7 @@ class Engine:
         self._sealed_at = 0.0
         self.workers = [
             self.triage, self.escalation, self.timers, self.keeper, self.watchdog, self.prover, self.reader,
-            self.sealer, self.canary, self.partners, self.mail,
+            self.sealer, self.canary, self.partners, self.subscriptions, self.mail,
         ]  # fmt: skip
         self.listener = Listener(
             {

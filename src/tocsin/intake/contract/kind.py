@@ -22,7 +22,7 @@ class Headers(Protocol):
 class Request:
     """What a sender sent. ``tail`` is the path behind the key; ``now`` is the database's clock."""
 
-    __slots__ = ("body", "decoded", "headers", "method", "now", "path", "query", "tail")
+    __slots__ = ("body", "decoded", "fetched", "headers", "method", "now", "path", "query", "tail")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Request:
         self.query = query
         self.headers: Headers = {} if headers is None else headers
         self.decoded: Any = None  # what the source's ``key`` already decoded, so that ``parse`` need not again
+        self.fetched: bytes | None = None  # the document that the source's ``needs`` named
 
     @property
     def content_type(self) -> str:
@@ -115,6 +116,8 @@ class SourceKind:
              query) whether the door serves it. What it does not is left to the pages and the API.
     refuse   (status, errors, kind of error) -> body of a refusal, in the shape this tool understands
     answer   requests that need no key (a status page, a handshake): an Answer, or None to go on
+    needs    (request, config) -> address of a public document without which ``parse`` cannot judge the request (the
+             certificate of a signature), or None; the door fetches and keeps it. Raises ParseError
     check    (config) -> problems by field, beyond what the fields themselves say
     unknown  status of an unknown key found by ``key``
     """
@@ -133,6 +136,7 @@ class SourceKind:
     key: Callable[[Request], str | None] | None = None
     refuse: Callable[[int, list[str], str], bytes] = refuse_plainly
     answer: Callable[[Request], Answer | None] | None = None
+    needs: Callable[[Request, Mapping[str, Any]], str | None] | None = None
     check: Callable[[Mapping[str, Any]], dict[str, str]] | None = None
     unknown: int = 404
     unknown_text: str = "no source has this key"

@@ -23,12 +23,14 @@ from tocsin.intake.contract import Answer, Parsed, ParseError, Request, SourceKi
 from tocsin.intake.contract.kind import JSON, refuse_plainly
 from tocsin.intake.door.committer import Clock, Committer, Overloaded
 from tocsin.intake.door.database import UNREACHABLE, connect
+from tocsin.intake.door.documents import Documents
 from tocsin.intake.door.memory import recall, remember
 from tocsin.intake.door.refusals import Refusals
 from tocsin.intake.door.remote import Networks, remote_of
 from tocsin.intake.door.sources import COLUMNS, Known, Sources, Unavailable
 from tocsin.intake.kinds import fixed_paths, kind_of, rooted_kinds
 from tocsin.intake.rules import row_of
+from tocsin.platform.addresses import OutboundError
 from tocsin.platform.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -84,6 +86,7 @@ class Door:
         self._max_body = settings.intake_max_body
         self.clock = Clock()
         self.refusals = Refusals()
+        self.documents = Documents(settings.outbound_allow)
         self.sources = Sources(self._lookup)
         self._folder = settings.data_dir / "spool"
         self._remembered: int | None = None
@@ -114,6 +117,7 @@ class Door:
     async def stop(self) -> None:
         """Finish what was accepted, write down what was refused."""
         await self.committer.stop()
+        await self.documents.aclose()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -221,6 +225,8 @@ class Door:
         if source.locked:
             raise self._later("the secrets of this source cannot be read; TOCSIN_SECRET_KEY has changed", kind, source)
         try:
+            if kind.needs is not None:
+                await self._provide(kind, request, source)
             parsed: Parsed = kind.parse(request, source.config)
         except ParseError as error:
             reason = "unauthorised" if error.status == 401 else "malformed"
@@ -238,6 +244,17 @@ class Door:
         if parsed.refused:
             self._note("malformed", parsed.answer.status, scope, path, source.id, parsed.refused, body)
         return parsed.answer
+
+    async def _provide(self, kind: SourceKind, request: Request, source: Known) -> None:
+        """Fetch what the parser needs beside the request. Raises ParseError, _Refused."""
+        address = kind.needs(request, source.config) if kind.needs is not None else None
+        if address is None:
+            return
+        try:
+            request.fetched = await self.documents.get(address)
+        except OutboundError as error:
+            text = f"a document that proves this request could not be fetched: {error}"
+            raise self._later(text[:300], kind, source, 30) from error
 
     async def _by_content(self, kind: SourceKind, request: Request) -> Known:
         try:

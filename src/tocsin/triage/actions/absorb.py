@@ -166,6 +166,13 @@ def _follow_up(signals: Sequence[rules.Signal], decisions: Sequence[rules.Decisi
     beats = [(s.source_id, s.received_at) for s in signals if s.action == "check_in"]
     if beats:
         intake.heartbeats_checked_in(beats)
+    confirmations = [
+        (s.source_id, str(s.data.get("origin") or ""), str(details["confirm"]))
+        for s in signals
+        if s.action == "check_in" and isinstance(details := s.data.get("details"), dict) and details.get("confirm")
+    ]
+    if confirmations:
+        intake.confirmations_asked(confirmations)
     last: dict[int, datetime] = {}
     for signal in signals:
         last[signal.source_id] = signal.received_at
