@@ -184,7 +184,8 @@ def _complaint(status: int, content_type: str, answer: bytes) -> str:
         told = json.loads(answer)
     except ValueError:
         return "refused without JSON"
-    text = told if isinstance(told, str) else " ".join(map(str, told.get("errors") or [told.get("message", "")]))
+    errors = None if isinstance(told, str) else told.get("errors") or [told.get("message", "")]
+    text = told if errors is None else " ".join(map(str, errors.values() if isinstance(errors, dict) else errors))
     # a field stands in quotes; a body that is no JSON at all has no fields
     named = ("'", "body", "label", "routing key")
     return "" if any(word in text for word in named) else f"names no field: {text!r}"

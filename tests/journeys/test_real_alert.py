@@ -15,12 +15,12 @@ from tests.journeys.watchers import Watch
 
 pytestmark = pytest.mark.journey
 
-WAYS = {"webhook": "alertmanager", "pagerduty": "pagerduty", "straight": "alertmanager-api"}
+WAYS = {"webhook": "alertmanager", "pagerduty": "pagerduty", "straight": "alertmanager-api", "opsgenie": "opsgenie"}
 
 
 @pytest.fixture(scope="module")
 def roads(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Team, Watch]]]:
-    """The three ways in, each with a team, a Prometheus and what is between; all are started at once."""
+    """The ways in, each with a team, a Prometheus and what is between; all are started at once."""
     folder = tmp_path_factory.mktemp("watch")
     made = {}
     try:
@@ -42,6 +42,10 @@ def _watch(folder: Path, way: str, url: str, key: str) -> Watch:
         return Watch(folder, alertmanager_url=url)
     if way == "webhook":
         return Watch(folder, receiver={"webhook_configs": [{"url": url, "send_resolved": True}]})
+    if way == "opsgenie":
+        base = url.removesuffix("v2/alerts")
+        told = {"api_key": key, "api_url": base, "priority": "P1", "send_resolved": True}
+        return Watch(folder, receiver={"opsgenie_configs": [told]})
     return Watch(folder, receiver={"pagerduty_configs": [{"routing_key": key, "url": url, "send_resolved": True}]})
 
 

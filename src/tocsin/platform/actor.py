@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 class Actor:
     """A person, an API token of a person, a signed link, a source, or Tocsin itself.
 
-    kind     ``user``, ``token``, ``link``, ``source`` or ``system``
+    kind     ``user``, ``token``, ``link``, ``source`` or ``system``; ``sender``: whoever holds a source's key and reads
     id       primary key of the person (user, token, link) or the source; None for the system
     role     ``admin``, ``manager``, ``responder`` or ``observer``; the system's is ``admin``
     teams    ids of the teams the person belongs to

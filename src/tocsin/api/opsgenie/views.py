@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import DataError, InterfaceError, OperationalError
@@ -11,12 +12,11 @@ from django.urls import URLPattern, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from tocsin.api.limits import limiter
-from tocsin.api.opsgenie import reads, verbs
+from tocsin.api.opsgenie import heartbeats, reads, verbs
 from tocsin.api.opsgenie.asking import Asked
 from tocsin.intake import queries as intake
-from tocsin.intake.contract import ParseError, Request, plain_json
+from tocsin.intake.contract import ParseError, plain_json
 from tocsin.intake.sources.opsgenie import parser
-from tocsin.platform import clock
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import TocsinError
 
@@ -27,7 +27,7 @@ READS = {"notes": reads.notes, "logs": reads.logs}
 
 def _answer(status: int, body: Mapping[str, Any], **headers: str) -> HttpResponse:
     """An answer with what every one has."""
-    request_id = str(body.get("requestId") or parser.new_request_id(clock.now()))
+    request_id = str(body.get("requestId") or uuid4())
     response = JsonResponse({**body, "took": 0.0, "requestId": request_id}, status=status)
     response["X-Request-ID"] = request_id
     response["X-RateLimit-State"] = "THROTTLED" if status == 429 else "OK"
@@ -47,18 +47,16 @@ def _refused(status: int, errors: Mapping[str, str], message: str = "", **header
 
 @csrf_exempt
 def entry(request: HttpRequest) -> HttpResponse:
-    """Everything below ``/v2/alerts`` that is not the door's. Never a redirect, always JSON."""
+    """Everything below ``/v2/alerts`` that is not the door's, and ``/v2/heartbeats``. Never a redirect, always JSON."""
     try:
         return _served(request)
     except (OperationalError, InterfaceError):
-        body = {"message": "The database is away. Please retry.", "took": 0.0, "requestId": ""}
-        response = JsonResponse(body, status=503)
-        response["Retry-After"] = "5"
-        return response
+        return _refused(503, {}, "The database is away. Please retry.", Retry_After="5")
     except ParseError as error:
         return _refused(error.status, {"body": "; ".join(error.errors)})
     except TocsinError as error:
-        return _refused(error.status, error.problems, error.message)
+        headers = {"Retry_After": "1"} if error.status == 503 else {}
+        return _refused(error.status, error.problems, error.message, **headers)
     except RequestDataTooBig:
         return _refused(413, {})
     except (DataError, ValueError) as error:
@@ -67,7 +65,7 @@ def entry(request: HttpRequest) -> HttpResponse:
 
 
 def _served(request: HttpRequest) -> HttpResponse:
-    key = parser.key(Request(b"", now=clock.now(), headers={"authorization": request.headers.get("Authorization", "")}))
+    key = parser.key_in(request.headers.get("Authorization", ""))
     source = intake.source_of_key(key, "opsgenie") if key else None
     if source is None:
         return _refused(401, {})
@@ -77,7 +75,10 @@ def _served(request: HttpRequest) -> HttpResponse:
     # the server has decoded the path once; Django's own is decoded again
     raw: bytes | None = request.scope.get("raw_path") if hasattr(request, "scope") else None
     path = raw.decode("utf-8", "replace") if raw else request.path
-    rest = parser.below(path.removeprefix(request.META.get("SCRIPT_NAME") or ""))
+    path = path.removeprefix(request.META.get("SCRIPT_NAME") or "")
+    rest = parser.below(path)
+    beat = parser.below(path, heartbeats.HEARTBEAT_ROOTS) if rest is None else None
+    rest = beat if rest is None else rest
     if rest is None:
         return _refused(404, {})
     if "\0" in rest or "%00" in request.META.get("QUERY_STRING", ""):
@@ -89,6 +90,8 @@ def _served(request: HttpRequest) -> HttpResponse:
         query=request.GET,
         address=request.build_absolute_uri(request.path),
     )
+    if beat is not None:
+        return _answer(*heartbeats.answer(asked, str(request.method), beat))
     if request.method in ("GET", "HEAD"):
         return _read(asked, rest)
     body = _body(request)
@@ -127,9 +130,9 @@ def _body(request: HttpRequest) -> dict[str, Any]:
 
 
 def _address(root: str) -> URLPattern:
-    return re_path(rf"^{root.strip('/')}(?:/.*)?$", entry)
+    return re_path(rf"^{root.strip('/')}(?:/[\s\S]*)?\Z", entry)
 
 
-urlpatterns = [_address(root) for root in parser.ROOTS]
+urlpatterns = [_address(root) for root in (*parser.ROOTS, *heartbeats.HEARTBEAT_ROOTS)]
 
 __all__ = ["urlpatterns"]

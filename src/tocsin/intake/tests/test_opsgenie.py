@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from django.db import OperationalError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from tocsin.incidents.models import Incident
 from tocsin.intake import actions as intake
 from tocsin.intake import queries as sources
 from tocsin.intake.models import Inbox
+from tocsin.intake.tests.factories import service as factory_service
 from tocsin.intake.tests.test_door import eventually
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
@@ -248,6 +250,49 @@ def test_what_is_accepted_while_the_database_is_away_arrives(
     assert dict(Alert.objects.values_list("dedup_key", "state")) == {"first": "resolved", "second": "open"}
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH"])
+def test_a_ping_is_a_check_in(sender: Sender, c: Company, method: str) -> None:
+    beat = intake.create_source(
+        c.service.slug, "heartbeat", name="Night/backup", config={"interval_s": 7200}, actor=SYSTEM
+    )
+    fresh = sender.client.get("/v2/heartbeats/night%2Fbackup", headers=sender.headers).json()["data"]
+    assert (fresh["interval"], fresh["intervalUnit"], fresh["expired"]) == (2, "hours", False)
+    assert "lastPingTime" not in fresh
+    answer = sender.client.request(method, "/v2/heartbeats/night%2Fbackup/ping", headers=sender.headers)
+    assert (answer.status_code, answer.json()["result"]) == (202, "PONG - Heartbeat received")
+    assert Inbox.objects.get().source_id == beat.pk
+    triage.absorb()
+    [listed] = sender.client.get("/v2/heartbeats/", headers=sender.headers).json()["data"]["heartbeats"]
+    assert (listed["name"], "lastPingTime" in listed) == ("Night/backup", True)
+
+
+def test_heartbeats_of_others_are_not_there_and_none_is_configured(sender: Sender, c: Company) -> None:
+    intake.create_source(factory_service("elsewhere").slug, "heartbeat", name="theirs", actor=SYSTEM)
+    beat = intake.create_source(c.service.slug, "heartbeat", name="ours", actor=SYSTEM)
+    client, headers = sender.client, sender.headers
+    for path in ("theirs/ping", "theirs", "nothing/ping"):
+        assert client.get(f"/v2/heartbeats/{path}", headers=headers).status_code == 404
+    for method, path in (("POST", ""), ("PATCH", "/ours"), ("DELETE", "/ours"), ("POST", "/ours/disable")):
+        refused = client.request(method, f"/v2/heartbeats{path}", json={"name": "x"}, headers=headers)
+        assert refused.status_code == 403
+        assert "heartbeat" in refused.json()["errors"]
+    assert client.get("/v2/heartbeats").status_code == 401
+    intake.set_enabled([beat.pk], False, actor=SYSTEM)
+    assert client.put("/v2/heartbeats/ours/ping", headers=headers).status_code == 403
+    assert not Inbox.objects.exists()
+
+
+def test_without_a_database_what_needs_it_is_to_be_repeated(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(sources, "source_of_key", away)
+    for method, path in (("GET", ""), ("POST", "/a/notes"), ("POST", "/a/close")):
+        answer = sender.client.request(method, f"/v2/alerts{path}", headers=sender.headers)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json()["message"] == "The database is away. Please retry."
+
+
 WORDS = st.text(max_size=12).filter(lambda text: text not in (".", "..")) | st.sampled_from(
     ["id", "tiny", "alias", "%2F", "%00", "0", "9" * 30, "requests"]
 )
@@ -280,4 +325,4 @@ def test_nothing_that_is_sent_breaks_it(
     answer = sender.client.request(method, path, json=body, params=query, headers=sender.headers)
     assert answer.status_code < 500 or "not yet decided" in answer.text, answer.text
     assert answer.status_code not in (301, 302, 307, 308)
-    assert answer.json()["requestId"] or answer.status_code == 503
+    assert answer.json()["requestId"]

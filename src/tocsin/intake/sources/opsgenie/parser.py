@@ -54,12 +54,12 @@ def new_request_id(now: datetime) -> str:
     return str(UUID(int=milliseconds << 80 | 7 << 76 | randbits(12) << 64 | 2 << 62 | randbits(62)))
 
 
-def below(path: str) -> str | None:
-    """What stands behind ``.../v2/alerts/``; None: the path is not of this API.
+def below(path: str, roots: tuple[str, ...] = ROOTS) -> str | None:
+    """What stands behind ``.../v2/alerts/`` or another root; None: the path is below none of them.
 
     ``path`` is decoded already, so that the slashes of an alias look like any others.
     """
-    for root in ROOTS:
+    for root in roots:
         if path == root or path.startswith(root + "/"):
             return path[len(root) + 1 :].removesuffix("/")
     return None
@@ -98,7 +98,12 @@ def takes(method: str, path: str, query: str) -> bool:
 
 def key(request: Request) -> str | None:
     """The key of ``Authorization: GenieKey ...``; one written as a UUID is taken without its hyphens."""
-    scheme, _, value = str(request.headers.get("authorization") or "").strip().partition(" ")
+    return key_in(str(request.headers.get("authorization") or ""))
+
+
+def key_in(header: str) -> str | None:
+    """The key in the value of an ``Authorization`` header; None: there is none of a kind that is taken."""
+    scheme, _, value = header.strip().partition(" ")
     value = value.strip()
     if scheme.lower() not in ("geniekey", "bearer") or not value:
         return None
