@@ -260,7 +260,9 @@ def _backends() -> int:
 
 
 def test_malformed_bodies_over_http_are_refused_and_never_break_anything(web: Web) -> None:
-    keys = {kind: source(kind)[1] for kind in {sample.kind.kind for sample in samples()}}
+    # Amazon's certificates cannot be fetched here: without one the answer would be 503, as it should be
+    configs = {"aws-sns": {"unsigned": True}}
+    keys = {kind: source(kind, config=configs.get(kind, {}))[1] for kind in {one.kind.kind for one in samples()}}
     for sample in samples():
         asked = sample.content["request"]
         for body in [sample.body, *RAW[:: 1 if sample.path.stem.startswith("refused") else 6]]:
