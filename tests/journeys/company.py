@@ -44,7 +44,13 @@ def layer(name: str, *members: str, **more: Any) -> dict[str, Any]:
 
 
 def team(product: Product, slug: str, *, wait_s: int = 300) -> Team:
-    """A team of three: one on call, one to follow after ``wait_s`` seconds, one as fallback. All by mail."""
+    """A team of three: one on call, one to follow after ``wait_s`` seconds, one as fallback. All by mail.
+
+    A module's fixtures are made again when its tests do not run in a row: then it is another team, by a number.
+    """
+    product.teams[slug] += 1
+    if product.teams[slug] > 1:
+        slug = f"{slug}-{product.teams[slug]}"
     made = Team(
         slug=slug,
         oncall=f"ada.{slug}@example.org",

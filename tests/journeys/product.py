@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Product:
             "TOCSIN_OUTBOUND_ALLOW": "127.0.0.0/8,::1/128",
             "COLUMNS": "200",
         }
+        self.teams: Counter[str] = Counter()  # how many of each name the journeys have made
         self._process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(base_url=self.url, timeout=30)
 
