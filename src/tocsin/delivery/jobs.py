@@ -256,7 +256,7 @@ class Deliverer:
     async def hushed(self, channel: Channel, items: Sequence[Prepared]) -> Hush | None:
         """Take the right to send these as one message; or how long they go back into the outbox.
 
-        A test is never made to wait. When the database cannot be asked they wait for it, as everything does.
+        A test is never made to wait. That the count cannot be kept is no reason to be silent: then they go.
         """
         pace, method = channel.descriptor.pace, items[0].method.id
         if pace is None or not method or items[0].delivery.kind == "test":
@@ -264,16 +264,18 @@ class Deliverer:
         urgent = any(pacing.urgent(item.delivery.rank, item.delivery.reason) for item in items)
         try:
             return await self._paces(actions.reserve, method, pace, urgent=urgent)
-        except AWAY as error:
-            log.warning("delivery.pace", error=str(error)[:200])
-            return Hush(1.0, 1.0)
+        except Exception:
+            log.exception("delivery.pace", contact_method=method)
+            return None
 
     async def refund(self, channel: Channel, items: Sequence[Prepared]) -> None:
         """What was not taken does not count."""
         method = items[0].method.id
         if channel.descriptor.pace is not None and method and items[0].delivery.kind != "test":
-            with contextlib.suppress(*AWAY):
+            try:
                 await self._paces(actions.refund, method)
+            except Exception:
+                log.exception("delivery.pace", contact_method=method)
 
     async def attempt(self, channel: Channel, items: Sequence[Prepared]) -> Result:
         """Send one message; whatever happens is a result."""

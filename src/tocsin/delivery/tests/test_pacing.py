@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import IntegrityError, OperationalError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,13 +66,18 @@ def page(world: World, user: User, method: ContactMethod, priority: str = "P2", 
     return key
 
 
+def use_up(world: World, user: User, method: ContactMethod) -> None:
+    """Send all that may go at once."""
+    for _ in range(Pace().free):
+        page(world, user, method)
+        assert deliver_due() == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_storm_becomes_a_message_now_and_then(world: World, sink: Sink) -> None:
     user = world.person()
     method = world.method(user, "ntfy", sink.url)
-    for _ in range(5):
-        page(world, user, method)
-        assert deliver_due() == 1
+    use_up(world, user, method)
     assert len(sink.bodies) == 5
 
     waiting = [page(world, user, method) for _ in range(30)]
@@ -97,9 +103,7 @@ def test_a_storm_becomes_a_message_now_and_then(world: World, sink: Sink) -> Non
 def test_what_is_most_urgent_waits_for_seconds_only(world: World, sink: Sink) -> None:
     user = world.person()
     method = world.method(user, "ntfy", sink.url)
-    for _ in range(5):
-        page(world, user, method)
-        deliver_due()
+    use_up(world, user, method)
     quiet = page(world, user, method)
     deliver_due()
     clock.shift(timedelta(seconds=2))
@@ -119,13 +123,14 @@ def test_what_is_most_urgent_does_not_wait_behind_others(world: World, sink: Sin
     """They come in one claim: neither is the urgent one put back for long, nor do the others become urgent by it."""
     user = world.person()
     method = world.method(user, "ntfy", sink.url)
-    for _ in range(5):
-        page(world, user, method)
-        deliver_due()
+    use_up(world, user, method)
     others = [page(world, user, method) for _ in range(3)]
     loud = page(world, user, method, "P1", rank=0)
     deliver_due()
-    waits = {row.pk: (row.next_at - clock.now()).total_seconds() for row in Delivery.objects.filter(state="pending")}  # type: ignore[operator]
+    now = clock.now()
+    waits = {
+        row.pk: (row.next_at - now).total_seconds() for row in Delivery.objects.filter(state="pending") if row.next_at
+    }
     assert waits[loud] <= 1.5
     assert all(15 < waits[one] <= 20 for one in others)
     clock.shift(timedelta(seconds=1.5))
@@ -144,9 +149,7 @@ def test_a_test_and_what_a_provider_refuses_do_not_count(world: World, sink: Sin
     deliver_due()
     assert ContactPace.objects.get(pk=method.pk).sent == []
     sink.answer = lambda body: 202
-    for _ in range(5):
-        page(world, user, method)
-        deliver_due()
+    use_up(world, user, method)
     count = len(sink.bodies)
     actions.send_test(method.pk, actor=actor_of(user))
     deliver_due()
@@ -161,3 +164,20 @@ def test_a_webhook_is_for_machines_and_gets_everything(world: World, sink: Sink)
         page(world, user, method)
         deliver_due()
     assert len(sink.bodies) == 12
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("broken", ["reserve", "refund"])
+@pytest.mark.parametrize("error", [OperationalError("it is away"), IntegrityError("the contact method is gone")])
+def test_a_count_that_cannot_be_kept_silences_nobody(
+    world: World, sink: Sink, monkeypatch: pytest.MonkeyPatch, broken: str, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(actions, broken, fail)
+    sink.answer = lambda body: 202 if broken == "reserve" else 404
+    user = world.person()
+    first = page(world, user, world.method(user, "ntfy", sink.url))
+    assert deliver_due() == 1
+    assert Delivery.objects.get(pk=first).state == ("accepted" if broken == "reserve" else "failed")
