@@ -17,7 +17,8 @@ import http_ece
 from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid.jwt import sign
 
-from tocsin.delivery.contract import Context, Message
+from tocsin.delivery.contract import Accepted, Context, Field, Message, Method, Rejected, Result, TryLater
+from tocsin.platform.outbound import Answer
 
 MOST = 3900  # bytes before encryption; one record of 4096 is all that push services promise to take
 SIGNED_FOR = timedelta(hours=12)  # services refuse more than a day
@@ -74,6 +75,45 @@ def signature(endpoint: str, public: str, private: str, message: Message, contex
     }
     key = ec.derive_private_key(int.from_bytes(raw(private), "big"), ec.SECP256R1())
     return f"vapid t={sign(claims, key)},k={public}"
+
+
+def keys_field(hint: str) -> Field:
+    """The keys of whoever receives, as browsers and apps give them."""
+    return Field(
+        "secret", "Keys", "secret", hint, pattern=r"[A-Za-z0-9_-]{86,88}\.[A-Za-z0-9_-]{22,24}", max_length=200
+    )
+
+
+def own_key_field(hint: str) -> Field:
+    """The public half of the key that we sign with for this receiver."""
+    return Field("key", "Key of this installation", hint=hint, pattern=r"[A-Za-z0-9_-]{86,88}")
+
+
+async def authorisation(message: Message, method: Method, context: Context, unknown: str) -> str | Result:
+    """The Authorization header, signed with the key that the contact method names; or why there is none.
+
+    ``unknown``: what to tell people when that key is not ours.
+    """
+    public = str(method.config.get("key", ""))
+    try:
+        private = await context.push_key(public) if context.push_key else ""
+    except Exception as error:  # noqa: BLE001 - whatever the database says, it may work later
+        return TryLater(None, f"our key cannot be read: {type(error).__name__}: {error}"[:300])
+    if not private:
+        return Rejected(unknown)
+    return signature(method.address, public, private, message, context)
+
+
+def outcome(result: Result, answer: Answer | None, *, service: str, gone: str) -> Result:
+    """What a push service's answer means (RFC 8030, 5 to 8). ``service``: its name; ``gone``: said when it knows the
+    address no more."""
+    if answer is None:
+        return result
+    if answer.status in (404, 410):
+        return Rejected(gone, gone=True)
+    if answer.status == 413:
+        return Rejected(f"{service} finds the message too large")
+    return Accepted(answer.headers.get("location", "")[:300]) if isinstance(result, Accepted) else result
 
 
 def encrypted(content: bytes, p256dh: bytes, auth: bytes) -> bytes:

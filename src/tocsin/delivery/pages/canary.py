@@ -9,7 +9,7 @@ from tocsin.delivery import canaries
 from tocsin.delivery.actions.canaries import save_canary
 from tocsin.delivery.models import Webhook
 from tocsin.people.rules import Deed, may, require
-from tocsin.web.fields import choice
+from tocsin.web.fields import choice, set_choices
 from tocsin.web.shortcuts import Request, attempt, done, page, signed_in
 
 
@@ -46,11 +46,8 @@ def edit(request: Request) -> HttpResponse:
     may_edit = may(request.actor, Deed.ADMINISTER)
     set_to = canaries.config()
     form = CanaryForm(request.POST if request.method == "POST" else None, initial=set_to.to_json())
-    webhook = form.fields["webhook"]
-    assert isinstance(webhook, forms.ChoiceField)  # noqa: S101 - for the type checker
-    webhook.choices = choice(
-        ((str(row.pk), row.name) for row in Webhook.objects.order_by("name")), "nowhere: arriving is enough"
-    )
+    webhooks = Webhook.objects.order_by("name")
+    set_choices(form, "webhook", choice(((row.pk, row.name) for row in webhooks), "nowhere: arriving is enough"))
     if request.method == "POST":
         require(request.actor, Deed.ADMINISTER)
         if form.is_valid():

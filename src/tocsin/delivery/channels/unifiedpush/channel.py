@@ -8,7 +8,6 @@ as a browser does: then the message is encrypted for it (RFC 8291), and signed (
 from typing import Any, ClassVar
 
 from tocsin.delivery.contract import (
-    Accepted,
     Channel,
     Context,
     Descriptor,
@@ -18,10 +17,21 @@ from tocsin.delivery.contract import (
     Pace,
     Rejected,
     Result,
-    TryLater,
     post,
 )
-from tocsin.delivery.pushing import encrypted, fitted, headers, raw, signature
+from tocsin.delivery.pushing import (
+    authorisation,
+    encrypted,
+    fitted,
+    headers,
+    keys_field,
+    outcome,
+    own_key_field,
+    raw,
+)
+
+NOT_OURS = "the key of this installation is not ours; see the guide for the right one"
+GONE = "the push server does not know this endpoint any more"
 
 
 def payload(message: Message) -> bytes:
@@ -57,22 +67,8 @@ class UnifiedPush(Channel):
             required=True,
             placeholder="https://push.example.org/...",
         ),
-        secret=Field(
-            "secret",
-            "Keys",
-            "secret",
-            "The app's keys, base64url: p256dh, a full stop, auth. Empty: messages are not encrypted",
-            pattern=r"[A-Za-z0-9_-]{86,88}\.[A-Za-z0-9_-]{22,24}",
-            max_length=200,
-        ),
-        config=(
-            Field(
-                "key",
-                "Key of this installation",
-                hint="If the app asked for one (VAPID): the public half that it was given; see the guide",
-                pattern=r"[A-Za-z0-9_-]{86,88}",
-            ),
-        ),
+        secret=keys_field("The app's keys, base64url: p256dh, a full stop, auth. Empty: messages are not encrypted"),
+        config=(own_key_field("If the app asked for one (VAPID): the public half that it was given; see the guide"),),
         actions=True,
         bundles=True,
         bundle_size=100,
@@ -94,30 +90,13 @@ class UnifiedPush(Channel):
                 return Rejected(f"the app's keys make no sense: {error}"[:300])
         else:
             del sent["Content-Encoding"]
-        public = str(method.config.get("key", ""))
-        if public:
-            signed = await self._signed(public, message, method, context)
+        if method.config.get("key"):
+            signed = await authorisation(message, method, context, NOT_OURS)
             if not isinstance(signed, str):
                 return signed
             sent["Authorization"] = signed
         result, answer = await post(context, method.address, content, sent)
-        if answer is None:
-            return result
-        if answer.status in (404, 410):
-            return Rejected("the push server does not know this endpoint any more", gone=True)
-        if answer.status == 413:
-            return Rejected("the push server finds the message too large")
-        return Accepted(answer.headers.get("location", "")[:300]) if isinstance(result, Accepted) else result
-
-    async def _signed(self, public: str, message: Message, method: Method, context: Context) -> str | Result:
-        """The Authorization header, or why there is none."""
-        try:
-            private = await context.push_key(public) if context.push_key else ""
-        except Exception as error:  # noqa: BLE001 - whatever the database says, it may work later
-            return TryLater(None, f"our key cannot be read: {type(error).__name__}: {error}"[:300])
-        if not private:
-            return Rejected("the key of this installation is not ours; see the guide for the right one")
-        return signature(method.address, public, private, message, context)
+        return outcome(result, answer, service="the push server", gone=GONE)
 
 
 channel = UnifiedPush()

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from tocsin.delivery.contract import (
-    Accepted,
     Channel,
     Context,
     Descriptor,
@@ -19,12 +18,9 @@ from tocsin.delivery.contract import (
     Pace,
     Rejected,
     Result,
-    TryLater,
     post,
 )
-from tocsin.delivery.pushing import contact, encrypted, fitted, headers, raw, signature
-
-__all__ = ["WebPush", "channel", "contact", "payload"]
+from tocsin.delivery.pushing import authorisation, encrypted, fitted, headers, keys_field, outcome, own_key_field, raw
 
 
 def local(url: str) -> str:
@@ -55,6 +51,9 @@ def payload(message: Message) -> bytes:
     return fitted(data)
 
 
+NOT_OURS = "the browser subscribed with a key that is not ours any more; switch push on there again"
+
+
 class WebPush(Channel):
     """One POST to the push service, which holds a connection to the browser and wakes the service worker there."""
 
@@ -63,22 +62,8 @@ class WebPush(Channel):
         label="Push",
         summary="A notification on this phone or computer, from the web app: no other app, no account elsewhere.",
         address=Field("address", "Subscription", "url", "What the browser gave", required=True),
-        secret=Field(
-            "secret",
-            "Keys",
-            "secret",
-            "The subscription's keys, base64url: p256dh, a full stop, auth",
-            pattern=r"[A-Za-z0-9_-]{86,88}\.[A-Za-z0-9_-]{22,24}",
-            max_length=200,
-        ),
-        config=(
-            Field(
-                "key",
-                "Key of this installation",
-                hint="The public half, base64url, that the browser subscribed with",
-                pattern=r"[A-Za-z0-9_-]{86,88}",
-            ),
-        ),
+        secret=keys_field("The subscription's keys, base64url: p256dh, a full stop, auth"),
+        config=(own_key_field("The public half, base64url, that the browser subscribed with"),),
         actions=True,
         bundles=True,
         bundle_size=100,
@@ -93,33 +78,20 @@ class WebPush(Channel):
 
     async def send(self, message: Message, method: Method, context: Context) -> Result:
         """Send once."""
-        try:
-            public = str(method.config.get("key", ""))
-            private = await context.push_key(public) if context.push_key else ""
-        except Exception as error:  # noqa: BLE001 - whatever the database says, it may work later
-            return TryLater(None, f"our key cannot be read: {type(error).__name__}: {error}"[:300])
-        if not private:
-            return Rejected("the browser subscribed with a key that is not ours any more; switch push on there again")
         p256dh, _, shared = method.secret.partition(".")
         try:
+            signed = await authorisation(message, method, context, NOT_OURS)
+            if not isinstance(signed, str):
+                return signed
             auth = raw(shared)
             content = encrypted(payload(message), raw(p256dh), auth)
-            signed = signature(method.address, public, private, message, context)
         except Exception as error:  # noqa: BLE001 - two libraries, each with errors of its own
             return Rejected(f"the subscription makes no sense, switch push on there again: {error}"[:300])
         sent = headers(message, auth) | {"Authorization": signed}
         result, answer = await post(context, method.address, content, sent)
-        if answer is None:
-            return result
-        if answer.status in (404, 410):
-            return Rejected("the browser has taken the subscription back", gone=True)
-        if answer.status == 413:
-            return Rejected("the push service finds the message too large")
-        if isinstance(result, Rejected) and answer.status in (400, 401, 403):
+        if isinstance(result, Rejected) and answer is not None and answer.status in (400, 401, 403):
             return Rejected(f"the push service does not accept our key for this subscription: {result.reason}"[:300])
-        if isinstance(result, Accepted):
-            return Accepted(answer.headers.get("location", "")[:300])
-        return result
+        return outcome(result, answer, service="the push service", gone="the browser has taken the subscription back")
 
 
 channel = WebPush()
