@@ -13,9 +13,11 @@ from tocsin.delivery import mailboxes, queries
 from tocsin.delivery.actions import claim, mail_replies, settle
 from tocsin.delivery.actions import mail as actions
 from tocsin.delivery.contract import Accepted
+from tocsin.delivery.mailboxes import Named
 from tocsin.delivery.models import Attempt, Delivery, IncomingMail, Notice
 from tocsin.delivery.quoting import MARKED
 from tocsin.delivery.rules import PagesFailed, Settled
+from tocsin.delivery.rules.mail import Mail
 from tocsin.delivery.tests.conftest import World
 from tocsin.delivery.tests.mails import DOMAIN, arrive, local, reply, report
 from tocsin.incidents.models import Incident, TimelineEntry
@@ -302,7 +304,9 @@ def test_our_own_mail_names_where_to_answer(world: World, ada: User) -> None:
     assert mailboxes.address("reply", message, "") == ""
     mail = build(message, where, "Tocsin <t@example.org>", "https://t.example", address)
     assert mail["Reply-To"] == address
-    assert str(mail.get_body(("plain",)).get_content()).startswith(MARKED)  # type: ignore[union-attr]
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    assert str(plain.get_content()).startswith(MARKED)
 
 
 # --- faults -------------------------------------------------------------------------------------------------------
@@ -315,10 +319,10 @@ def test_a_mail_that_cannot_be_dealt_with_stops_nobody(
     where = local(paged(world, ada, incident))
     real = mail_replies.take_reply
 
-    def broken(row: IncomingMail, *more: object) -> None:
+    def broken(row: IncomingMail, named: Named, mail: Mail) -> None:
         if row.message_id == "<poison@x>":
             raise RuntimeError("poison")
-        real(row, *more)  # type: ignore[arg-type]
+        real(row, named, mail)
 
     monkeypatch.setattr(actions, "take_reply", broken)
     arrive(where, reply("ack", "<poison@x>"))

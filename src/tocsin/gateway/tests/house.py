@@ -72,6 +72,11 @@ class House:
     port: int
     http: ClientSession
 
+    def problem(self) -> str:
+        """Why the device carries nothing at the moment; empty when it does."""
+        found = self.gateway.device.problem()
+        return found.detail if found else ""
+
     async def ask(
         self, way: str, *, secret: str = SECRET, at: float | None = None, raw: bytes | None = None, **told: object
     ) -> tuple[int, dict[str, Any]]:

@@ -49,7 +49,7 @@ def play(folder: Path, story: Story, *, password: str = PASSWORD, ready: bool = 
 
             async with house(folder, device) as made:
                 if ready:
-                    await until(lambda: made.gateway.device.problem() is None)
+                    await until(lambda: not made.problem())
                 await story(made, fake)
 
     asyncio.run(work())
@@ -177,7 +177,7 @@ def test_the_same_call_is_made_once_and_only_so_many_at_once(tmp_path: Path) -> 
         status, told = await made.ask("calls", id="2")
         assert (status, told["problem"]) == (503, "later")
         await fake.tell("ChannelDestroyed", f"tocsin-{first[1]['ref']}", cause=19)
-        await until(lambda: made.gateway.device.problem() is None)
+        await until(lambda: not made.problem())
         assert (await made.ask("calls", id="2"))[0] == 200
         assert (await made.ask("sms"))[0] == 404
 
@@ -191,7 +191,7 @@ def test_asterisk_away_and_back(tmp_path: Path) -> None:
         await fake.sockets[0].close()
         await until(lambda: made.tocsin.of("status"))
         assert made.tocsin.of("status")[0]["reason"] == "the connection to Asterisk was lost during the call"
-        await until(lambda: made.gateway.device.problem() is None)
+        await until(lambda: not made.problem())
         assert (await made.ask("calls", id="2"))[0] == 200
 
     play(tmp_path, story)
@@ -199,7 +199,7 @@ def test_asterisk_away_and_back(tmp_path: Path) -> None:
 
 def test_a_wrong_password(tmp_path: Path) -> None:
     async def story(made: House, fake: Fake) -> None:
-        await until(lambda: "401" in made.gateway.device.problem().detail)  # type: ignore[union-attr]
+        await until(lambda: "401" in made.problem())
         assert (await made.ask("calls"))[1]["problem"] == "account"
         assert (await made.health())[0] == 503
 
