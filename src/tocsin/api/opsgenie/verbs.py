@@ -19,8 +19,7 @@ from tocsin.intake.sources.opsgenie import parser
 from tocsin.people import queries as people
 from tocsin.platform import clock
 from tocsin.platform.errors import Invalid, NotFound, TocsinError
-
-ASKED = "The sender asked for it."
+from tocsin.triage.rules.priority import ASKED
 
 
 class NotYet(TocsinError):
