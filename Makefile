@@ -12,6 +12,8 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 ASSETS := src/tocsin/web/static/dist/manifest.json
 FRONTEND := $(shell find frontend -name node_modules -prune -o -type f -print 2>/dev/null)
+# other products' clients, which the tests run against Tocsin's doors
+CLIENTS := tests/clients/node_modules/.package-lock.json
 TEMPLATES := $(shell find src/tocsin -name '*.html' 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -24,7 +26,7 @@ help: ## List what can be made.
 run: $(RUN_STAMP) $(ASSETS) ## Start everything with a demo company on port 8700 (PORT=...).
 	@exec $(BIN)/tocsin up --demo --port $(PORT)
 
-test: $(DEV_STAMP) $(ASSETS) ## Run all tests: unit, invariants, contracts, browser, journeys (PYTEST_ARGS=...).
+test: $(DEV_STAMP) $(ASSETS) $(CLIENTS) ## Run all tests: unit, invariants, contracts, browser, journeys (PYTEST_ARGS=...).
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 lint: lint-style lint-imports lint-templates lint-types ## Check style, types, templates and who may import whom.
@@ -65,8 +67,11 @@ lock: $(DEV_STAMP) ## Pin the newest allowed versions of everything, with hashes
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
+$(CLIENTS): tests/clients/package.json tests/clients/package-lock.json | $(RUN_STAMP)
+	$(BIN)/python hatch_build.py install tests/clients
+
 clean: ## Remove what was built and installed; data in var/ stays.
-	rm -rf $(VENV) dist build frontend/node_modules src/tocsin/web/static/dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) dist build frontend/node_modules tests/clients/node_modules src/tocsin/web/static/dist .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed."; exit 1; }

