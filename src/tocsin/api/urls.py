@@ -2,7 +2,8 @@
 
 from tocsin.api import main
 from tocsin.api.opsgenie import views as opsgenie
+from tocsin.api.pagerduty import views as pagerduty
 
-urlpatterns = [*main.urlpatterns, *opsgenie.urlpatterns]
+urlpatterns = [*main.urlpatterns, *opsgenie.urlpatterns, *pagerduty.urlpatterns]
 
 __all__ = ["urlpatterns"]

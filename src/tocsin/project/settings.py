@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "tocsin.web.middleware.CompressMiddleware",
     "tocsin.web.middleware.ContentSecurityMiddleware",
     "tocsin.web.middleware.LiveMiddleware",
+    "tocsin.api.pagerduty.views.PagerDutyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
