@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig
 from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from tocsin.platform.errors import TocsinError
@@ -28,6 +28,32 @@ CODES = {
     500: ("internal", "Something went wrong on our side; the server's log has the details."),
     503: ("unavailable", "The database is away; try again soon."),
 }
+
+
+class ErrorBody(Schema):
+    """What was wrong: a code for programs, a sentence for people, and for each field what would be right."""
+
+    code: str
+    message: str
+    problems: dict[str, str]
+
+
+class ErrorOut(Schema):
+    """Every answer that is not a success."""
+
+    error: ErrorBody
+
+
+def described(schema: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI description of an API, with what every operation answers when it refuses (4XX) or cannot (503)."""
+    whole = ErrorOut.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema["components"]["schemas"] |= whole.pop("$defs") | {"ErrorOut": whole}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorOut"}}}
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            operation["responses"]["4XX"] = {"description": "Refused", "content": content}
+            operation["responses"]["503"] = {"description": "The database is away", "content": content}
+    return schema
 
 
 def error_response(

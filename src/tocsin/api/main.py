@@ -1,5 +1,7 @@
 """The HTTP API: which room answers at which address."""
 
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path, re_path
@@ -39,7 +41,15 @@ Everything that the pages of Tocsin can do. Send `Authorization: Bearer <token>`
 """
 
 
-api = NinjaAPI(
+class Api(NinjaAPI):
+    """The API, whose description tells of errors too."""
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        """The OpenAPI description."""
+        return errors.described(super().get_openapi_schema(**options))
+
+
+api = Api(
     title="Tocsin",
     version=__version__,
     description=DESCRIPTION,

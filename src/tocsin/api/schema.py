@@ -1,7 +1,7 @@
 """Bodies of requests: what is not known is refused, never ignored."""
 
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, get_args
 
 from ninja import Schema
@@ -14,7 +14,7 @@ def _thinkable(moment: datetime) -> datetime:
     """Years that survive every change of zone and that PostgreSQL and Python both know."""
     if not 1970 <= moment.year <= 9000:
         raise ValueError("a year from 1970 to 9000")
-    return moment
+    return moment if moment.tzinfo is None else moment.astimezone(UTC)  # PostgreSQL takes offsets up to 15:59 only
 
 
 # a moment without its offset would mean something else in every zone

@@ -50,7 +50,7 @@ class SpreadOut(Schema):
     p99_s: float | None
 
 
-class StepOut(SpreadOut):
+class SweptStepOut(SpreadOut):
     step: str
 
 
@@ -59,7 +59,7 @@ class DeadEndsOut(Schema):
     first: list[datetime]
 
 
-class LoadOut(Schema):
+class SweptLoadOut(Schema):
     user_id: int
     name: str
     pages: int
@@ -76,10 +76,10 @@ class SweepOut(Schema):
     incidents: int
     acknowledged: SpreadOut
     first_page: SpreadOut
-    steps: list[StepOut]
+    steps: list[SweptStepOut]
     dead_ends: DeadEndsOut
     gaps: int
-    people: list[LoadOut]
+    people: list[SweptLoadOut]
     model: ModelIn
 
 

@@ -258,7 +258,7 @@ class AbsenceCalendarOut(ReadOut):
     everything: bool
 
 
-class SourceIn(Strict):
+class CalendarSourceIn(Strict):
     """A calendar by its `url` (https, http or webcal), or as a `file`: the text of an .ics."""
 
     name: str
@@ -266,15 +266,15 @@ class SourceIn(Strict):
     file: str = ""
 
 
-class SourceOut(ReadOut):
+class CalendarSourceOut(ReadOut):
     id: int
     schedule: str
     name: str
     kind: str
 
 
-class SourceList(Schema):
-    items: list[SourceOut]
+class CalendarSourceList(Schema):
+    items: list[CalendarSourceOut]
     next: str | None = None
 
 
@@ -316,15 +316,15 @@ def delete_absence_calendar(request: HttpRequest, ref: str) -> dict[str, int]:
     return removed(actions.delete_absence_feed(people.user(actor, ref).pk, actor=actor))
 
 
-@router.get("/schedules/{ref}/calendars", response=SourceList)
+@router.get("/schedules/{ref}/calendars", response=CalendarSourceList)
 def list_sources(request: HttpRequest, ref: str) -> dict[str, Any]:
     """Calendars that put people on call in a schedule, and whom they named that nobody knows."""
     row = queries.schedule(asker(request), ref)
     return {"items": [source_json(one) for one in queries.calendar_sources(row.pk)]}
 
 
-@router.post("/schedules/{ref}/calendars", response={201: SourceOut})
-def create_source(request: HttpRequest, ref: str, body: Body[SourceIn]) -> Status[dict[str, Any]]:
+@router.post("/schedules/{ref}/calendars", response={201: CalendarSourceOut})
+def create_source(request: HttpRequest, ref: str, body: Body[CalendarSourceIn]) -> Status[dict[str, Any]]:
     """Put people on call as a calendar says: an address is read within seconds and every 30 minutes, a file at once."""
     actor = asker(request)
     row = queries.schedule(actor, ref)

@@ -52,7 +52,7 @@ class ContactMethodList(Schema):
     next: str | None = None
 
 
-class RuleOut(Schema):
+class NotificationRuleOut(Schema):
     id: int
     urgency: str
     position: int
@@ -62,14 +62,14 @@ class RuleOut(Schema):
     address: str
 
 
-class RuleList(Schema):
-    items: list[RuleOut]
+class NotificationRuleList(Schema):
+    items: list[NotificationRuleOut]
     next: str | None = None
 
 
 class PersonOut(UserOut):
     contact_methods: list[ContactMethodOut]
-    rules: list[RuleOut]
+    rules: list[NotificationRuleOut]
 
 
 class MeOut(PersonOut):
@@ -266,13 +266,13 @@ def delete_contact_method(request: HttpRequest, method_id: int) -> dict[str, int
     return removed(actions.delete_contact_methods([method_id], actor=asker(request)))
 
 
-@router.get("/users/{ref}/rules", response=RuleList)
+@router.get("/users/{ref}/rules", response=NotificationRuleList)
 def list_rules(request: HttpRequest, ref: str) -> dict[str, Any]:
     """A person's notification rules, in order."""
     return {"items": person_json(request, queries.user(asker(request), ref))["rules"]}
 
 
-@router.put("/users/{ref}/rules", response=RuleList)
+@router.put("/users/{ref}/rules", response=NotificationRuleList)
 def save_rules(request: HttpRequest, ref: str, rules: Body[list[NotificationRuleSpec]]) -> dict[str, Any]:
     """Replace a person's notification rules."""
     user = queries.user(asker(request), ref)

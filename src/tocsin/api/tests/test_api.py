@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from ninja import Schema
 
 from tocsin.api import limits, middleware
 from tocsin.api.main import api
@@ -33,6 +34,21 @@ def routes() -> list[tuple[str, str]]:
         filled = re.sub(r"\{[^}]+\}", "999999", path)
         found += [(method.upper(), filled.removeprefix("/api/v1")) for method in methods]
     return [route for route in found if route[1] not in OPEN_TO_ALL]
+
+
+def test_no_two_shapes_share_a_name() -> None:
+    """The description knows a shape by its name only: the second of the same name would stand for both."""
+    found: dict[str, set[str]] = {}
+
+    def walk(shape: type[Any]) -> None:
+        for inner in shape.__subclasses__():
+            if inner.__module__.startswith("tocsin.") and "tests" not in inner.__module__:
+                found.setdefault(inner.__name__, set()).add(inner.__module__)
+            walk(inner)
+
+    walk(Schema)
+    assert len(found) > 100
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
 
 
 def assert_shape(response: Any, status: int | None = None) -> dict[str, Any]:

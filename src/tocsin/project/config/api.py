@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from ninja import Router, Schema
+from ninja import Field, Router, Schema
 
 from tocsin.api.auth import asker
 from tocsin.api.schema import Strict
@@ -14,6 +14,7 @@ from tocsin.platform.apart import apart
 from tocsin.project.config import planning
 from tocsin.project.config.reading import File
 from tocsin.project.config.schema import schema
+from tocsin.project.replay import MAX_DAYS
 
 router = Router(tags=["config as code"])
 
@@ -36,7 +37,7 @@ class ApplyIn(PlanIn):
     digest: str = ""
 
 
-class ChangeOut(Schema):
+class PlannedChangeOut(Schema):
     kind: str
     name: str
     change: str
@@ -45,7 +46,7 @@ class ChangeOut(Schema):
 
 
 class PlanOut(Schema):
-    changes: list[ChangeOut]
+    changes: list[PlannedChangeOut]
     counts: dict[str, int]
     digest: str
     applied: bool
@@ -62,7 +63,7 @@ class ProveIn(PlanIn):
 class ReplayIn(PlanIn):
     """``since_s``: how far back, in seconds."""
 
-    since_s: int = 30 * 86400
+    since_s: int = Field(30 * 86400, ge=60, le=MAX_DAYS * 86400)
 
 
 class SideOut(Schema):

@@ -17,7 +17,7 @@ from tocsin.project.ledger.reconciling import reconcile
 router = Router(tags=["ledger"])
 
 
-class EntryOut(Schema):
+class LedgerEntryOut(Schema):
     """A seal over `count` rows of a stream: ids above `after_id` up to `last_id`."""
 
     id: int
@@ -32,8 +32,8 @@ class EntryOut(Schema):
     hash: str
 
 
-class EntryList(Schema):
-    items: list[EntryOut]
+class LedgerEntryList(Schema):
+    items: list[LedgerEntryOut]
     next: str | None
 
 
@@ -41,7 +41,7 @@ class VerifyIn(Strict):
     head: str = ""  # the hash of an entry that was kept elsewhere
 
 
-class VerifiedOut(Schema):
+class LedgerVerifiedOut(Schema):
     holds: bool
     entries: int
     rows: int
@@ -62,7 +62,7 @@ class FindingList(Schema):
     next: str | None = None
 
 
-@router.get("/ledger", response=EntryList)
+@router.get("/ledger", response=LedgerEntryList)
 def list_entries(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
     """The ledger's entries, newest first. Needs the right to configure."""
     require(asker(request), Deed.CONFIGURE)
@@ -70,7 +70,7 @@ def list_entries(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
     return {"items": found, "next": following}
 
 
-@router.post("/ledger/verify", response=VerifiedOut)
+@router.post("/ledger/verify", response=LedgerVerifiedOut)
 def verify(request: HttpRequest, body: VerifyIn) -> dict[str, Any]:
     """Whether the chain holds and every sealed row is as it was. Takes seconds to minutes, in a process of its own."""
     require(asker(request), Deed.CONFIGURE)
