@@ -4,25 +4,21 @@ Everything runs on one machine, the receiver of the pages too; Alertmanager take
 """
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import uvloop
 
 from bench.figures import median, memory, others, processor
 from bench.load import load
-from bench.peers import Peer, answers, free_port, wait_for
+from bench.peers import Peer
 from bench.peers.alertmanager import Alertmanager
 from bench.peers.crowd import Crowd
-from bench.run import ROOT
+from bench.receiver import ROOT, Receiver
 
 PAGE = """\
 # Performance: pages that go out
@@ -67,33 +63,6 @@ _WAITING = "SELECT count(*) FROM delivery_delivery WHERE state IN ('pending', 's
 _RUNS = "SELECT count(*) FROM escalation_run WHERE state = 'waiting'"
 
 
-class Sink:
-    """The receiver, in a process of its own."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.process = subprocess.Popen([sys.executable, "-m", "bench.sink", str(self.port)], cwd=ROOT)
-        wait_for("the sink", lambda: answers(f"http://127.0.0.1:{self.port}/wait?count=0&seconds=0"))
-
-    def seen(self, count: int, seconds: float) -> dict[str, Any]:
-        """What came, once so many keys have been seen."""
-        url = f"http://127.0.0.1:{self.port}/wait?count={count}&seconds={seconds}"
-        with urllib.request.urlopen(url, timeout=seconds + 30) as answer:
-            told: dict[str, Any] = json.load(answer)
-            return told
-
-    def forget(self) -> None:
-        """Begin anew."""
-        urllib.request.urlopen(
-            urllib.request.Request(f"http://127.0.0.1:{self.port}/", method="DELETE"), timeout=30
-        ).close()
-
-    def stop(self) -> None:
-        """It ends."""
-        self.process.terminate()
-        self.process.wait()
-
-
 def settled(peer: Crowd, what: str, look: Callable[[], bool], seconds: float = 300) -> None:
     """Wait for something, asking seldom."""
     end = time.monotonic() + seconds
@@ -106,7 +75,7 @@ def settled(peer: Crowd, what: str, look: Callable[[], bool], seconds: float = 3
 # --- pages handed out a second ------------------------------------------------------------------------------------
 
 
-def handed_out(sink: Sink, count: int, repeats: int) -> list[str]:
+def handed_out(sink: Receiver, count: int, repeats: int) -> list[str]:
     """Pages that are due at one moment, by one engine and by two, and Alertmanager's notifications."""
     tocsin, alertmanager = Crowd(sink.port, 50, "webhook", DELAY_S), Alertmanager(sink.port)
     rates: dict[str, list[float]] = {"one": [], "two": [], "alertmanager": []}
@@ -142,7 +111,7 @@ def _keep(
     requests[name].append(found[1])
 
 
-def _due_at_once(peer: Crowd, sink: Sink, count: int) -> tuple[float, float]:
+def _due_at_once(peer: Crowd, sink: Receiver, count: int) -> tuple[float, float]:
     """Pages and requests a second, from the moment at which all are due."""
     uvloop.run(load(peer.port, peer.single(True), connections=16, total=count))
     peer.settle()
@@ -152,7 +121,7 @@ def _due_at_once(peer: Crowd, sink: Sink, count: int) -> tuple[float, float]:
     return _rate(sink, count, began)
 
 
-def _all_at_once(peer: Peer, sink: Sink, count: int) -> tuple[float, float]:
+def _all_at_once(peer: Peer, sink: Receiver, count: int) -> tuple[float, float]:
     peer.settle()
     sink.forget()
     began = time.monotonic_ns()
@@ -160,7 +129,7 @@ def _all_at_once(peer: Peer, sink: Sink, count: int) -> tuple[float, float]:
     return _rate(sink, count, began)
 
 
-def _rate(sink: Sink, count: int, began: int) -> tuple[float, float]:
+def _rate(sink: Receiver, count: int, began: int) -> tuple[float, float]:
     told = sink.seen(count, 120)
     if len(told["seen"]) < count:
         raise TimeoutError(f"{count - len(told['seen'])} pages did not come within 120 s")
@@ -171,7 +140,7 @@ def _rate(sink: Sink, count: int, began: int) -> tuple[float, float]:
 # --- timers -------------------------------------------------------------------------------------------------------
 
 
-def timers(sink: Sink, runs: int) -> list[str]:
+def timers(sink: Receiver, runs: int) -> list[str]:
     """How late steps are while so many runs are open, and what the engine uses when nothing happens."""
     peer = Crowd(sink.port, 50, "webhook", DELAY_S)
     try:
@@ -199,7 +168,7 @@ def timers(sink: Sink, runs: int) -> list[str]:
 # --- a storm ------------------------------------------------------------------------------------------------------
 
 
-def storm(sink: Sink, count: int) -> list[str]:
+def storm(sink: Receiver, count: int) -> list[str]:
     """So many incidents in ten seconds, fifty people with push: who hears when, and how often."""
     from tocsin.delivery.contract import Pace
     from tocsin.delivery.rules import pacing
@@ -250,7 +219,8 @@ def main() -> None:
     options.add_argument("--storm", type=int, default=10_000)
     options.add_argument("--write", action="store_true", help="also write docs/reference/performance-delivery.md")
     told = options.parse_args()
-    sink = Sink()
+    sink = Receiver()
+    sink.wait()
     busy = others([sink.process.pid])
     steps: list[tuple[str, Callable[[], list[str]]]] = [
         ("storm", lambda: storm(sink, told.storm)),

@@ -8,25 +8,22 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
 from bench.figures import median, memory, others, quantile
 from bench.load import Outcome, load
-from bench.peers import Peer, answers, free_port, wait_for
+from bench.peers import Peer
 from bench.peers.alertmanager import Alertmanager
 from bench.peers.tocsin import Tocsin
+from bench.receiver import ROOT, Receiver
 
-ROOT = Path(__file__).resolve().parent.parent
 KNOWN_KEYS = 500
 
 
@@ -94,15 +91,14 @@ class Bench:
         self.errors: dict[str, int] = {}
         self.first_errors: dict[str, str] = {}
         self.generator = 0.0
-        self.sink_port = free_port()
-        self.sink = subprocess.Popen([sys.executable, "-m", "bench.sink", str(self.sink_port)], cwd=ROOT)
-        self.peers: list[Peer] = [Tocsin(self.sink_port), Alertmanager(self.sink_port)]
+        self.sink = Receiver()
+        self.peers: list[Peer] = [Tocsin(self.sink.port), Alertmanager(self.sink.port)]
 
     # --- the run --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start everything."""
-        wait_for("the sink", lambda: answers(f"http://127.0.0.1:{self.sink_port}/wait?count=0&seconds=0"))
+        self.sink.wait()
         for peer in self.peers:
             try:
                 peer.start()
@@ -114,8 +110,7 @@ class Bench:
         """Stop everything."""
         for peer in self.peers:
             peer.stop()
-        self.sink.terminate()
-        self.sink.wait()
+        self.sink.stop()
 
     def measure(self, only: str = "") -> None:
         """All measurements whose name holds ``only``, in an order in which the early ones disturb the later ones
@@ -183,10 +178,10 @@ class Bench:
             peer.settle()
             waits = []
             for _ in range(self.scale.lone_pages + 2):
-                self._forget()
+                self.sink.forget()
                 outcome = uvloop.run(load(peer.port, peer.single(True), connections=1, total=1, stamp=True))
                 self._count(peer, outcome)
-                seen = self._seen(1, 20)["seen"]
+                seen = self.sink.seen(1, 20)["seen"]
                 (key,) = outcome.sent
                 waits.append((seen[key] - outcome.sent[key]) / 1e6 if key in seen else float("inf"))
                 time.sleep(0.05)
@@ -202,10 +197,10 @@ class Bench:
         span = self._row(f"Storm of {count:,} alerts: first sent to last paged", "ms", False)
         for peer in self._turns():
             peer.settle()
-            self._forget()
+            self.sink.forget()
             outcome = uvloop.run(load(peer.port, peer.single(True), connections=16, total=count, stamp=True))
             self._count(peer, outcome)
-            told = self._seen(count, 120)
+            told = self.sink.seen(count, 120)
             waits = [(told["seen"][key] - at) / 1e6 for key, at in outcome.sent.items() if key in told["seen"]]
             missing = len(outcome.sent) - len(waits)
             self.errors[peer.name] += missing
@@ -223,16 +218,6 @@ class Bench:
         for peer in self.peers:
             peer.settle()
             row.add(peer, memory(peer.pid) / 2**20)
-
-    def _seen(self, count: int, seconds: float) -> dict[str, Any]:
-        url = f"http://127.0.0.1:{self.sink_port}/wait?count={count}&seconds={seconds}"
-        with urllib.request.urlopen(url, timeout=seconds + 30) as answer:
-            told: dict[str, Any] = json.load(answer)
-            return told
-
-    def _forget(self) -> None:
-        asked = urllib.request.Request(f"http://127.0.0.1:{self.sink_port}/", method="DELETE")
-        urllib.request.urlopen(asked, timeout=30).close()
 
     # --- what is written ------------------------------------------------------------------------------------------
 
