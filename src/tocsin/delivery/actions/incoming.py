@@ -11,6 +11,7 @@ from tocsin.delivery import numbers
 from tocsin.delivery.actions.links import answer, confidential, standing
 from tocsin.delivery.actions.notices import notify
 from tocsin.delivery.actions.outbox import enqueue, settle_late, storable
+from tocsin.delivery.actions.remarks import keep_note, who_else
 from tocsin.delivery.contract import Script
 from tocsin.delivery.models import Delivery, Handover, Notice, Provider, Received
 from tocsin.delivery.provider_contract import Heard, Reply, StatusUpdate, Turn
@@ -161,6 +162,12 @@ def _obey(row: Received, text: str) -> str:
         return "There is no open incident that you were paged for."
     if command.incident is not None and not _paged(user).filter(incident_id=incident).exists():
         return f"You were not paged for INC-{incident}."  # in the same words whether there is one or not
+    if command.verb == "who":
+        return who_else(incident, user)
+    if command.verb == "note":
+        keep_note([incident], command.note, user)
+        waits = "" if standing("acknowledge", [incident]) else f" Nobody has acknowledged it: ACK {incident} does."
+        return f"Kept as a note on INC-{incident}.{waits}"
     own = next((method.pk for method in texts if method.user_id == user.pk), None)
     return answer(command.verb, [incident], user, via="sms", method_id=own).text
 

@@ -9,24 +9,21 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 
-from tocsin.delivery.actions.links import answer, confidential, standing
+from tocsin.delivery.actions.links import answer, standing
 from tocsin.delivery.actions.outbox import enqueue, storable
+from tocsin.delivery.actions.remarks import keep_note, who_else
 from tocsin.delivery.mailboxes import Named, checksum
 from tocsin.delivery.models import Delivery, IncomingMail, Notice
 from tocsin.delivery.quoting import own_text
 from tocsin.delivery.rules import NOTICE_RANK, NewDelivery, cut
 from tocsin.delivery.rules import replies as rules
 from tocsin.delivery.rules.mail import Mail, automatic
-from tocsin.escalation import queries as escalation
-from tocsin.incidents import actions as incidents
 from tocsin.people.actions.verifying import note_reached
 from tocsin.people.models import ContactMethod, User
-from tocsin.people.queries import actor_of
 from tocsin.platform import clock
 from tocsin.platform.errors import Forbidden, NotFound, TocsinError
 
 MOST_ANSWERS = 20  # to one contact method within ten minutes: two machines that answer each other stop there
-NOTE_LENGTH = 20_000
 
 
 class Later(Exception):
@@ -105,15 +102,15 @@ def _obey(words: rules.Words, ids: list[int], user: User, method: ContactMethod,
     if isinstance(wanted, str):
         return "nothing", wanted
     if words.verb == "who":
-        return "answered", "\n".join(_who(one, user) for one in wanted)
+        return "answered", "\n".join(who_else(one, user) for one in wanted)
     if words.verb == "note":
-        _note(wanted, words.note, user)
+        keep_note(wanted, words.note, user)
         waits = [f"INC-{one}" for one in wanted if not standing("acknowledge", [one])]
         more = f" Nobody has acknowledged {' or '.join(waits)}: begin with ack to do it." if waits else ""
         return "noted", f"Kept as a note on {' and '.join(f'INC-{one}' for one in wanted)}.{more}"
     done = answer(words.verb, wanted, user, via="email", method_id=method.pk)
     if words.note:
-        _note(wanted, words.note, user)
+        keep_note(wanted, words.note, user)
         return "acted", f"{done.text} The rest is kept as a note."
     return "acted" if done.done else "nothing", done.text
 
@@ -130,26 +127,6 @@ def _wanted(words: rules.Words, ids: list[int], complete: bool) -> list[int] | s
     if len(ids) > 1 and words.verb not in ("acknowledge", "who"):
         return f"This mail is about {names}. Say which one, as in {words.verb} {ids[0]}. Nothing was done."
     return ids
-
-
-def _note(ids: list[int], text: str, user: User) -> None:
-    actor = actor_of(user, kind="link", scopes=frozenset({"respond"}))
-    incidents.add_note(ids, text=storable(text)[:NOTE_LENGTH], actor=actor)
-
-
-def _who(incident_id: int, user: User) -> str:
-    """Who else was paged for an incident since it last began to page; nothing of one that is confidential."""
-    if confidential([incident_id]):
-        return f"INC-{incident_id} is confidential: sign in to see who is paged for it."
-    actor = actor_of(user, kind="link", scopes=frozenset({"respond"}))
-    pages = list(escalation.pages(actor, incident_id).prefetch_related(None))
-    last = max((page.generation for page in pages), default=0)
-    names = {page.user.name: page.answered_at for page in pages if page.user and page.generation == last}
-    names.pop(user.name, None)
-    told = [f"{name} (has answered)" if answered else name for name, answered in names.items()]
-    by = standing("acknowledge", [incident_id])
-    paged = f"also paged: {', '.join(told)}." if told else "nobody else is paged."
-    return f"INC-{incident_id}: {paged} {by or 'Nobody has acknowledged it.'}"
 
 
 def _reply(row: IncomingMail, first: Delivery, method: ContactMethod, mail: Mail) -> None:

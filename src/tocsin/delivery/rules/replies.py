@@ -16,20 +16,22 @@ START = ("START", "UNSTOP", "YES")
 HELP = ("HELP", "INFO", "?")
 STOPPED = "STOP was answered from this number"
 HOW = (
-    "Reply ACK, RES or ESC and the number of an incident, as in ACK 123. "
-    "STOP ends these messages, START brings them back."
+    "Reply ACK, RES or ESC and the number of an incident, as in ACK 123. WHO 123 tells who else is paged, "
+    "NOTE 123 keeps the words after it. STOP ends these messages, START brings them back."
 )
 UNREAD = f"That was not understood. {HOW}"
 _INCIDENT = re.compile(r"(?:INC\s*-?\s*|#\s*)?(\d{1,15})")
+_KEPT = re.compile(r"NOTE\b[\s:,-]*(?:(?:INC\s*-?\s*|#\s*)?(\d{1,15})\b)?[\s:,-]*(.*)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What somebody wants. ``verb``: acknowledge, resolve, escalate, stop, start, help, or empty when not understood;
-    ``incident``: its number; None: the newest one they were paged for."""
+    """What somebody wants. ``verb``: acknowledge, resolve, escalate, who, note, stop, start, help, or empty when not
+    understood; ``incident``: its number; None: the newest one they were paged for; ``note``: what is to be kept."""
 
     verb: str
     incident: int | None = None
+    note: str = ""
 
 
 def read(text: str) -> Command:
@@ -40,10 +42,14 @@ def read(text: str) -> Command:
     for verb, known in (("stop", STOP), ("start", START), ("help", HELP)):
         if words in known:
             return Command(verb)
+    if noted := _KEPT.fullmatch(text.strip()):
+        number, kept = noted.groups()
+        return Command("note" if kept else "", int(number) if number else None, kept)
     first, _, rest = words.partition(" ")
     if not rest and (glued := re.fullmatch(r"([A-Z]+)[-:]?(INC-?\d+|#?\d+)", words)):
         first, rest = glued.groups()
-    verb = next((verb for verb, known in VERBS.items() if first.rstrip(":") in known), "")
+    asked = VERBS | {"who": ("WHO", "W")}
+    verb = next((verb for verb, known in asked.items() if first.rstrip(":") in known), "")
     if not verb:
         return Command("")
     rest = rest.strip()

@@ -284,6 +284,20 @@ def test_what_is_not_understood_says_how(world: World, main: Provider, ada: User
     assert state(incident) == "triggered"
 
 
+def test_a_note_and_who_else_is_paged(world: World, main: Provider, ada: User) -> None:
+    incident = world.incident()
+    handed(world, ada, incident, main)
+    assert reply(main, f"note {incident.pk}: Restarting the\nDatabase", "R1") == (
+        f"Kept as a note on INC-{incident.pk}. Nobody has acknowledged it: ACK {incident.pk} does."
+    )
+    entry = last(incident, "note")
+    assert (entry.data["text"], entry.actor_name) == ("Restarting the\nDatabase", "Ada")
+    assert state(incident) == "triggered"
+    assert reply(main, "WHO", "R2") == f"INC-{incident.pk}: nobody else is paged. Nobody has acknowledged it."
+    incidents.make_confidential([incident.pk], actor=SYSTEM)
+    assert "sign in" in reply(main, f"who {incident.pk}", "R3")
+
+
 def test_machines_that_answer_each_other_stop(world: World, main: Provider, ada: User) -> None:
     said = [reply(main, "Thank you for your message", f"R{number}") for number in range(25)]
     assert said[0] == replies.UNREAD

@@ -152,6 +152,13 @@ def test_handover_after(state: str, news: str, expected: str | None) -> None:
         ("5 12", Command("escalate", 12)),
         ("6", Command("resolve")),
         ("Escalate 9", Command("escalate", 9)),
+        ("who", Command("who")),
+        ("Who 12?", Command("who", 12)),
+        ("NOTE 12 Restarting it", Command("note", 12, "Restarting it")),
+        ("note: INC-12, 3 disks failed", Command("note", 12, "3 disks failed")),
+        ("note it is DNS", Command("note", None, "it is DNS")),
+        ("note 12", Command("", 12)),
+        ("notebooks burn", Command("")),
         ("ACK twelve", Command("")),  # never "the newest one"
         ("ACK 12 13", Command("")),
         ("ACK -1", Command("")),
@@ -173,7 +180,7 @@ def test_replies(text: str, expected: Command) -> None:
 
 @given(st.text(max_size=200))
 def test_any_reply_can_be_read(text: str) -> None:
-    assert replies.read(text).verb in (*replies.VERBS, "stop", "start", "help", "")
+    assert replies.read(text).verb in (*replies.VERBS, "who", "note", "stop", "start", "help", "")
 
 
 @pytest.mark.parametrize(
