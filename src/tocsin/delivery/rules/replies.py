@@ -36,7 +36,7 @@ class Command:
 
 def read(text: str) -> Command:
     """A reply, as people type it on a phone at night: any case, with or without blanks, dots and ``INC-``."""
-    words = text.strip().strip(".!,;").upper()
+    words = (text.strip().strip(".!,;?") or text.strip()).upper()
     if not words:
         return Command("")
     for verb, known in (("stop", STOP), ("start", START), ("help", HELP)):
