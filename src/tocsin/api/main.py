@@ -24,6 +24,7 @@ from tocsin.escalation.api import router as escalation
 from tocsin.escalation.api_hands import router as hands
 from tocsin.escalation.api_sweep import router as sweeps
 from tocsin.incidents.api import router as incidents
+from tocsin.incidents.api_command import router as command
 from tocsin.intake.api import router as intake
 from tocsin.oncall.api import router as oncall
 from tocsin.oncall.api_calendars import router as calendars
@@ -71,6 +72,7 @@ for router in (
     webhooks,
     providers,
     canary,
+    command,
     incidents,
     oncall,
     exchange,

@@ -11,6 +11,7 @@ from tocsin.escalation.commands import nouns as escalation
 from tocsin.escalation.commands import simulate
 from tocsin.escalation.commands_sweep import sweep
 from tocsin.incidents.commands import nouns as incidents
+from tocsin.incidents.commands_command import nouns as command
 from tocsin.intake.commands import nouns as intake
 from tocsin.oncall.commands import nouns as oncall
 from tocsin.oncall.commands_calendars import nouns as calendars
@@ -22,6 +23,7 @@ from tocsin.triage.commands import why
 
 NOUNS: list[Noun] = [
     *incidents,
+    *command,
     *triage,
     *oncall,
     *exchange,
@@ -36,7 +38,7 @@ NOUNS: list[Noun] = [
 ]
 RESPOND = "Respond"
 CONFIGURE = "Configure"
-PANELS = {"incident": RESPOND, "alert": RESPOND, "oncall": RESPOND}
+PANELS = {"incident": RESPOND, "alert": RESPOND, "oncall": RESPOND, "task": RESPOND}
 
 
 def register(app: typer.Typer) -> None:

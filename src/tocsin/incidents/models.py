@@ -151,3 +151,110 @@ class TimelineEntry(models.Model):
         db_table = "incidents_timeline_entry"
         ordering = ["incident_id", "seq"]
         constraints = [models.UniqueConstraint(fields=["incident", "seq"], name="timeline_seq_once")]
+
+
+class Role(models.Model):
+    """A role that people take in an incident: what it is for and what its holder does."""
+
+    id = models.BigAutoField(primary_key=True)
+    slug = models.SlugField(max_length=50, unique=True)
+    name = models.CharField(max_length=100, unique=True)
+    summary = models.CharField(max_length=300, blank=True)
+    duties = models.JSONField(default=list, help_text="one sentence each")
+    leads = models.BooleanField(default=False, help_text="commands the response")
+    position = models.IntegerField(default=0)
+
+    class Meta:
+        db_table = "incidents_role"
+        ordering = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RoleHolder(models.Model):
+    """Somebody who was asked to take a role in an incident, holds it or held it.
+
+    ``previous``: whom they take over from, with the ``briefing`` that was made for them.
+    """
+
+    STATES = ["asked", "held", "declined", "ended"]
+
+    id = models.BigAutoField(primary_key=True)
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="roles", db_index=False)
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="holders", db_index=False)
+    user = models.ForeignKey("people.User", on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=8)
+    asked_by = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    asked_at = models.DateTimeField()
+    taken_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    previous = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    briefing = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "incidents_role_holder"
+        ordering = ["incident_id", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=["asked", "held", "declined", "ended"]), name="holder_state"),
+            models.UniqueConstraint(fields=["incident", "role"], condition=Q(state="held"), name="role_held_once"),
+            models.UniqueConstraint(fields=["incident", "role"], condition=Q(state="asked"), name="role_asked_once"),
+        ]
+        indexes = [models.Index(fields=["incident", "id"])]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} as {self.role_id} of INC-{self.incident_id}: {self.state}"
+
+
+class Task(models.Model):
+    """Something to be done during an incident, by one person, until a time."""
+
+    id = models.BigAutoField(primary_key=True)
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="tasks", db_index=False)
+    title = models.CharField(max_length=300)
+    owner = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="+")
+    due_at = models.DateTimeField(null=True)
+    state = models.CharField(max_length=7, default="open")
+    created_by = models.ForeignKey(
+        "people.User", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    reminded_at = models.DateTimeField(null=True, help_text="when its owner was told that it is overdue")
+
+    class Meta:
+        db_table = "incidents_task"
+        ordering = ["incident_id", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=["open", "done", "dropped"]), name="task_state"),
+            models.CheckConstraint(
+                condition=Q(state="open", ended_at__isnull=True) | Q(~Q(state="open"), ended_at__isnull=False),
+                name="task_ended_has_moment",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["incident", "id"]),
+            models.Index(fields=["due_at"], condition=Q(state="open", reminded_at__isnull=True), name="task_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} (INC-{self.incident_id})"
+
+
+class Fact(models.Model):
+    """Something about an incident that is known for sure, pinned where everybody sees it."""
+
+    id = models.BigAutoField(primary_key=True)
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="facts", db_index=False)
+    text = models.CharField(max_length=1000)
+    pinned_by = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    pinned_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "incidents_fact"
+        ordering = ["incident_id", "id"]
+        indexes = [models.Index(fields=["incident", "id"])]
+
+    def __str__(self) -> str:
+        return self.text

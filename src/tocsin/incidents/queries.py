@@ -7,7 +7,8 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from tocsin.incidents import rules
-from tocsin.incidents.models import Acknowledgement, Incident, Reader, TimelineEntry
+from tocsin.incidents.models import Acknowledgement, Fact, Incident, Reader, Role, RoleHolder, Task, TimelineEntry
+from tocsin.incidents.rules import command
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Invalid, NotFound
@@ -179,3 +180,82 @@ def ended_by_person(incident_id: int) -> bool:
     """Whether it was a person, not its alerts, who last ended the incident."""
     last = TimelineEntry.objects.filter(incident_id=incident_id, kind="resolved").order_by("-seq").first()
     return last is not None and last.actor_kind not in ("source", "system")
+
+
+# --- command ------------------------------------------------------------------------------------------------------
+
+
+def roles(actor: Actor) -> list[Role]:
+    """The roles that people take, in their order."""
+    require(actor, Deed.READ)
+    return list(Role.objects.order_by("position", "name"))
+
+
+def role(actor: Actor, ref: int | str) -> Role:
+    """A role by id, slug or name. Raises NotFound."""
+    require(actor, Deed.READ)
+    text = str(ref).strip()
+    known = Q(slug=text.lower()) | Q(name__iexact=text)
+    found = Role.objects.filter(Q(pk=int(text)) if text.isascii() and text.isdigit() and len(text) < 18 else known)
+    row = found.first()
+    if row is None:
+        raise NotFound(f"There is no role {ref}.")
+    return row
+
+
+def export_roles() -> list[command.RoleSpec]:
+    """All roles as people write them."""
+    return [
+        command.RoleSpec(row.name, row.slug, row.summary, list(row.duties), row.leads, row.position)
+        for row in Role.objects.order_by("position", "name")
+    ]
+
+
+def holders(actor: Actor, incident_id: int, *, everybody: bool = False) -> list[RoleHolder]:
+    """Who holds a role in an incident or was asked to; ``everybody``: also who did before. Raises NotFound."""
+    incident(actor, incident_id)
+    rows = RoleHolder.objects.filter(incident_id=incident_id).select_related(
+        "role", "user", "asked_by", "previous__user"
+    )
+    if not everybody:
+        rows = rows.filter(state__in=command.HOLDING)
+    return list(rows.order_by("role__position", "role__name", "id"))
+
+
+def holder(actor: Actor, holder_id: int) -> RoleHolder:
+    """Somebody's part in an incident that the actor may read. Raises NotFound."""
+    require(actor, Deed.READ)
+    rows = RoleHolder.objects.filter(readable(actor, "incident_id"), pk=holder_id)
+    found = rows.select_related("role", "user", "asked_by", "previous__user").first()
+    if found is None:
+        raise NotFound("There is no such holder of a role.")
+    return found
+
+
+def tasks(actor: Actor, incident_id: int) -> list[Task]:
+    """Tasks of an incident: open ones first, the most urgent on top. Raises NotFound."""
+    incident(actor, incident_id)
+    rows = list(Task.objects.filter(incident_id=incident_id).select_related("owner", "created_by").order_by("id"))
+    order = {"open": 0, "done": 1, "dropped": 2}
+    return sorted(rows, key=lambda one: (order[one.state], one.due_at is None, one.due_at or one.created_at, one.pk))
+
+
+def task(actor: Actor, task_id: int) -> Task:
+    """A task of an incident that the actor may read. Raises NotFound."""
+    require(actor, Deed.READ)
+    found = Task.objects.filter(readable(actor, "incident_id"), pk=task_id).select_related("owner").first()
+    if found is None:
+        raise NotFound("There is no such task.")
+    return found
+
+
+def facts(actor: Actor, incident_id: int) -> list[Fact]:
+    """What is pinned. Raises NotFound."""
+    incident(actor, incident_id)
+    rows = Fact.objects.filter(incident_id=incident_id, removed_at=None)
+    return list(rows.select_related("pinned_by").order_by("id"))
+
+
+def decisions(actor: Actor, incident_id: int) -> list[TimelineEntry]:
+    """What was decided, oldest first."""
+    return list(timeline(actor, incident_id, kinds=["decided"]))

@@ -13,6 +13,7 @@ from tocsin.escalation.actions import runs
 from tocsin.escalation.actions.executives import tell_executives
 from tocsin.incidents import rules as incidents
 from tocsin.incidents.actions import let_in_concerned, let_in_each
+from tocsin.incidents.rules import command
 from tocsin.triage import actions as triage
 
 
@@ -89,6 +90,18 @@ def merged(event: incidents.IncidentsMerged) -> None:
     triage.move_alerts(event.ids, event.into)
 
 
+def role_asked(event: command.RoleAsked) -> None:
+    """Whoever is asked to take a role hears of it, loudly: the incident waits for an answer."""
+    delivery.notify(
+        [event.user_id],
+        key=f"role:{event.holder_id}",
+        title=f"You are asked to be {event.role} of INC-{event.incident_id}",
+        body=f"{event.title}\n\nConfirm or decline in the incident's room.",
+        path=f"/incidents/{event.incident_id}/",
+        urgency="high",
+    )
+
+
 def pages_failed(event: PagesFailed) -> None:
     """None of a person's contact methods worked: do not wait for an answer that cannot come."""
     runs.hurry(event.page_ids)
@@ -106,6 +119,7 @@ RECIPES: dict[type, Callable[[Any], None]] = {
     incidents.IncidentsMadeConfidential: made_confidential,
     incidents.UrgencyRaised: urgency_raised,
     incidents.PriorityRaised: priority_raised,
+    command.RoleAsked: role_asked,
     PagesFailed: pages_failed,
 }
 

@@ -63,6 +63,7 @@ def overview(request: Request) -> HttpResponse:
                     f"{MaintenanceWindow.objects.filter(ended_at=None).count()} on record",
                 ),
                 ("/settings/matrix/", "equal", "Priority matrix", "impact and urgency give the priority"),
+                ("/settings/roles/", "crown", "Roles", "who does what in an incident"),
             ],
         ),
         (

@@ -12,6 +12,7 @@ from tocsin.incidents.actions.readers import (
     lift_confidentiality,
     make_confidential,
 )
+from tocsin.incidents.actions.roles import answer_role, ask_role, delete_roles, leave_role, save_role, take_role
 from tocsin.incidents.actions.verbs import (
     acknowledge,
     add_note,
@@ -25,15 +26,24 @@ from tocsin.incidents.actions.verbs import (
     snooze,
     unacknowledge,
 )
+from tocsin.incidents.actions.work import add_task, change_task, decide, end_task, pin_fact, unpin_fact
 
 __all__ = [
     "Book",
     "Done",
     "acknowledge",
     "add_note",
+    "add_task",
     "admit",
+    "answer_role",
+    "ask_role",
+    "change_task",
     "close",
+    "decide",
     "declare",
+    "delete_roles",
+    "end_task",
+    "leave_role",
     "let_in",
     "let_in_concerned",
     "let_in_each",
@@ -44,13 +54,17 @@ __all__ = [
     "matrix",
     "merge",
     "mitigate",
+    "pin_fact",
     "reassign",
     "reopen",
     "resolve",
     "retitle",
     "save_matrix",
+    "save_role",
     "set_priority",
     "snooze",
+    "take_role",
     "unacknowledge",
+    "unpin_fact",
     "use_book",
 ]

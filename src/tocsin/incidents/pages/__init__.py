@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from tocsin.incidents.pages import command, roles
 from tocsin.incidents.pages.lists import incidents
 from tocsin.incidents.pages.now import now
 from tocsin.incidents.pages.room import room
@@ -13,4 +14,6 @@ urlpatterns = [
     path("incidents/declare/", declare, name="declare"),
     path("incidents/act/<slug:verb>/", act, name="act"),
     path("incidents/<int:incident_id>/", room, name="room"),
+    *command.urlpatterns,
+    *roles.urlpatterns,
 ]

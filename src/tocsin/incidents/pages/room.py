@@ -10,9 +10,10 @@ from django.views.decorators.http import require_safe
 
 from tocsin.escalation.queries import watching
 from tocsin.incidents import queries, rules
-from tocsin.incidents.models import Incident, TimelineEntry
+from tocsin.incidents.models import Incident, Role, RoleHolder, TimelineEntry
 from tocsin.incidents.pages import words
-from tocsin.people.models import User
+from tocsin.incidents.pages.briefing import names_in
+from tocsin.incidents.rules import command
 from tocsin.people.rules import Deed, may
 from tocsin.triage import queries as triage
 from tocsin.web import health
@@ -61,7 +62,7 @@ def room(request: Request, incident_id: int) -> HttpResponse:
         rows = rows.filter(seq__lt=before)
     entries = list(rows[: ENTRIES + 1])
     older = entries[ENTRIES - 1].seq if len(entries) > ENTRIES else None
-    names = _names(entries)
+    names = names_in(entries)
     mitigated = queries.timeline(request.actor, incident_id, kinds=["mitigated"]).exists()
     pages = watching.pages_of(request.actor, incident_id, 60)
     alerts = list(triage.alerts(request.actor, incident=incident_id).order_by("state", "-last_at")[:ALERTS])
@@ -88,8 +89,40 @@ def room(request: Request, incident_id: int) -> HttpResponse:
         "is_open": incident.state in rules.OPEN,
         "merged": list(incident.merged.filter(queries.readable(request.actor)).only("id", "title")[:20]),
         "readers": queries.readers(request.actor, incident_id) if incident.confidential else [],
+        **_command(request, incident, at),
     }
     return page(request, "incidents/room.html", context)
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A role and who holds it or was asked to."""
+
+    role: Role
+    held: RoleHolder | None
+    asked: RoleHolder | None
+
+
+def _command(request: Request, incident: Incident, at: datetime) -> dict[str, Any]:
+    """Roles, tasks and facts."""
+    holding = queries.holders(request.actor, incident.pk)
+    found = {(one.role_id, one.state): one for one in holding}
+    seats = [
+        Seat(role, found.get((role.pk, "held")), found.get((role.pk, "asked"))) for role in queries.roles(request.actor)
+    ]
+    tasks = queries.tasks(request.actor, incident.pk)
+    led = {one.user_id for one in holding if one.state == "held" and not one.role.leads}
+    led |= {one.owner_id for one in tasks if one.state == "open" and one.owner_id}
+    commander = next((one for one in holding if one.state == "held" and one.role.leads), None)
+    return {
+        "seats": [seat for seat in seats if seat.held or seat.asked],
+        "free": [seat.role for seat in seats if not seat.held and not seat.asked],
+        "asked_me": [one for one in holding if one.state == "asked" and one.user_id == request.user.pk],
+        "tasks": [(one, command.overdue(one.due_at, one.state, at)) for one in tasks],
+        "open_tasks": sum(one.state == "open" for one in tasks),
+        "facts": queries.facts(request.actor, incident.pk),
+        "span_hint": command.span_hint(len(led - {commander.user_id})) if commander else "",
+    }
 
 
 def _steps(incident: Incident, mitigated: bool) -> list[Step]:
@@ -113,16 +146,6 @@ def _steps(incident: Incident, mitigated: bool) -> list[Step]:
         )
         for index, name in enumerate(STEPS)
     ]
-
-
-def _names(entries: list[TimelineEntry]) -> dict[int, str]:
-    """Names of the people that these entries mention."""
-    ids = {key for entry in entries for name in ("users", "to") for key in _ints(entry.data.get(name))}
-    return dict(User.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
-
-
-def _ints(value: object) -> list[int]:
-    return [key for key in value if isinstance(key, int)] if isinstance(value, list) else []
 
 
 def _line(entry: TimelineEntry, names: dict[int, str]) -> Line:

@@ -25,6 +25,18 @@ KINDS = {
     "made_confidential": ("lock", "warn", "people"),
     "confidentiality_lifted": ("eye", "warn", "people"),
     "let_in": ("user-plus", "info", "people"),
+    "role_asked": ("user-plus", "info", "command"),
+    "role_taken": ("user-check", "acknowledged", "command"),
+    "role_declined": ("user-x", "warn", "command"),
+    "role_left": ("user-minus", "quiet", "command"),
+    "task_added": ("list-todo", "info", "command"),
+    "task_changed": ("pencil", "quiet", "command"),
+    "task_done": ("circle-check", "resolved", "command"),
+    "task_dropped": ("circle-x", "quiet", "command"),
+    "task_reopened": ("rotate-ccw", "info", "command"),
+    "fact_pinned": ("pin", "info", "command"),
+    "fact_unpinned": ("pin-off", "quiet", "command"),
+    "decided": ("gavel", "info", "command"),
     "alert_joined": ("bell", "quiet", "alerts"),
     "alert_resolved": ("bell-off", "quiet", "alerts"),
     "paged": ("bell-ring", "info", "people"),
@@ -42,7 +54,8 @@ KINDS = {
 }
 FAMILY_NAMES = [
     ("", "Everything"),
-    ("state", "Decisions"),
+    ("state", "State"),
+    ("command", "Command"),
     ("people", "Pages"),
     ("notes", "Notes"),
     ("alerts", "Alerts"),
@@ -176,6 +189,49 @@ def _joined(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"added an alert: {data.get('title') or data.get('alert')}"
 
 
+def _role_asked(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    because = f": {data['reason']}" if data.get("reason") else ""
+    return f"asked {_people(data.get('users'), names)} to be {data.get('role')}{because}"
+
+
+def _role_taken(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    before = f", after {_people(data['users'], names)}" if data.get("users") else ""
+    briefed = ", briefed" if data.get("briefed") else ""
+    return f"is {data.get('role')} now{before}{briefed}"
+
+
+def _role_declined(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    because = f": {data['reason']}" if data.get("reason") else ""
+    return f"declined to be {data.get('role')}{because}"
+
+
+def _role_left(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    because = f": {data['reason']}" if data.get("reason") else ""
+    return f"ended that {_people(data.get('users'), names)} is {data.get('role')}{because}"
+
+
+def _task(did: str) -> Callable[[Mapping[str, Any], Mapping[int, str]], str]:
+    def write(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+        owner = f", for {_people(data['users'], names)}" if data.get("users") else ""
+        due = f", until {str(data['due'])[:16].replace('T', ' ')} UTC" if data.get("due") else ""
+        return f"{did}: {data.get('title')}{owner}{due}"
+
+    return write
+
+
+def _fact(did: str) -> Callable[[Mapping[str, Any], Mapping[int, str]], str]:
+    def write(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+        because = f" ({data['reason']})" if data.get("reason") else ""
+        return f"{did}: {data.get('text')}{because}"
+
+    return write
+
+
+def _decided(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    because = f", because {data['rationale']}" if data.get("rationale") else ""
+    return f"decided: {data.get('text')}{because}"
+
+
 def _people(ids: Any, names: Mapping[int, str], written: Any = None) -> str:
     found = [names[key] for key in ids or [] if key in names] or [str(name) for name in written or []]
     return ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "") if found else "somebody"
@@ -188,6 +244,10 @@ WRITERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "paged": _paged, "nobody_paged": _nobody, "paged_by_hand": _by_hand, "escalated": _escalated,
     "alert_joined": _joined, "team_called": _team, "managers_called": _managers, "step_skipped": _skipped,
     "let_in": _let_in, "tier_warned": _warned, "executives_told": _executives,
+    "role_asked": _role_asked, "role_taken": _role_taken, "role_declined": _role_declined, "role_left": _role_left,
+    "task_added": _task("added a task"), "task_changed": _task("changed a task"), "task_done": _task("did a task"),
+    "task_dropped": _task("dropped a task"), "task_reopened": _task("opened a task again"),
+    "fact_pinned": _fact("pinned"), "fact_unpinned": _fact("took away"), "decided": _decided,
 }  # fmt: skip
 PLAIN = {
     "unacknowledged": "took the acknowledgement back",

@@ -23,6 +23,10 @@ from tocsin.escalation import actions as escalation
 from tocsin.escalation import queries as escalation_queries
 from tocsin.escalation.models import Policy
 from tocsin.escalation.rules import PolicySpec
+from tocsin.incidents import actions as incidents
+from tocsin.incidents import queries as incident_queries
+from tocsin.incidents.models import Role
+from tocsin.incidents.rules.command import RoleSpec
 from tocsin.intake import actions as intake
 from tocsin.intake import queries as intake_queries
 from tocsin.intake.models import Source
@@ -45,6 +49,7 @@ from tocsin.triage.rules import RuleSpec, WindowSpec
 strict(
     UserSpec,
     TeamSpec,
+    RoleSpec,
     ServiceSpec,
     SourceSpec,
     ScheduleSpec,
@@ -67,6 +72,7 @@ class Configuration:
     version: int = 1
     people: list[UserSpec] = field(default_factory=list)
     teams: list[TeamSpec] = field(default_factory=list)
+    roles: list[RoleSpec] = field(default_factory=list)
     schedules: list[ScheduleSpec] = field(default_factory=list)
     providers: list[ProviderSpec] = field(default_factory=list)
     webhooks: list[WebhookSpec] = field(default_factory=list)
@@ -179,6 +185,10 @@ def _teams() -> dict[str, tuple[int, Any]]:
     return _by_name(people_queries.export_teams(), dict(Team.objects.values_list("slug", "pk")), _named)
 
 
+def _roles() -> dict[str, tuple[int, Any]]:
+    return _by_name(incident_queries.export_roles(), dict(Role.objects.values_list("slug", "pk")), _named)
+
+
 def _schedules() -> dict[str, tuple[int, Any]]:
     return _by_name(oncall_queries.export_schedules(), dict(Schedule.objects.values_list("slug", "pk")), _named)
 
@@ -264,6 +274,10 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "teams", "team", TeamSpec, _named, _teams, people.save_team,
         lambda ids, actor: people.delete_teams(ids, actor=actor),
+    ),
+    Kind(
+        "roles", "role", RoleSpec, _named, _roles, incidents.save_role,
+        lambda ids, actor: incidents.delete_roles(ids, actor=actor),
     ),
     Kind(
         "schedules", "schedule", ScheduleSpec, _named, _schedules, oncall.save_schedule,

@@ -10,6 +10,7 @@ from tocsin.people.models import User
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
 from tocsin.project.demo import company, history, loading
+from tocsin.project.demo.command import save_command
 
 log = structlog.get_logger(__name__)
 
@@ -37,5 +38,6 @@ def load() -> None:
         loading.save_triage(now)
         told = history.write(now)
         loading.learn_from_history()
+        save_command(now)
         save_canary(Config(enabled=True), actor=SYSTEM)
     log.info("the demo company is there", company=company.NAME, people=User.objects.count(), **told)
