@@ -24,6 +24,7 @@ from tocsin.delivery.actions import mail, verifying
 from tocsin.delivery.actions.handovers import forget_handovers
 from tocsin.delivery.jobs import Deliverer
 from tocsin.escalation.actions import proofs, runs
+from tocsin.incidents import jobs as incidents
 from tocsin.intake import jobs as intake
 from tocsin.oncall import jobs as oncall
 from tocsin.platform import clock, nodes
@@ -208,10 +209,10 @@ class Engine:
         self.deliverer.wake()
 
     def _timers(self) -> int:
-        return triage.expire() + triage.release() + int(intake.run_due())
+        return triage.expire() + triage.release() + int(intake.run_due()) + incidents.remind_due()
 
     def _timers_due(self) -> datetime | None:
-        return min(filter(None, [triage.next_due(), intake.next_due()]), default=None)
+        return min(filter(None, [triage.next_due(), intake.next_due(), incidents.next_due()]), default=None)
 
     def _keep(self) -> int:
         """Report that we live, and tidy up now and then."""

@@ -14,6 +14,7 @@ from tocsin.escalation.actions.executives import tell_executives
 from tocsin.incidents import rules as incidents
 from tocsin.incidents.actions import let_in_concerned, let_in_each
 from tocsin.incidents.rules import command
+from tocsin.platform import clock
 from tocsin.triage import actions as triage
 
 
@@ -102,6 +103,19 @@ def role_asked(event: command.RoleAsked) -> None:
     )
 
 
+def task_overdue(event: command.TaskOverdue) -> None:
+    """Whoever has the task hears of it; where nobody has it, who commands or answers for the incident."""
+    whose = "Your task" if event.own else "A task that nobody has"
+    delivery.notify(
+        [event.user_id],
+        key=f"task:{event.task_id}:{clock.now().isoformat()}",
+        title=f"{whose} in INC-{event.incident_id} is overdue",
+        body=event.title,
+        path=f"/incidents/{event.incident_id}/",
+        urgency="high",
+    )
+
+
 def pages_failed(event: PagesFailed) -> None:
     """None of a person's contact methods worked: do not wait for an answer that cannot come."""
     runs.hurry(event.page_ids)
@@ -120,6 +134,7 @@ RECIPES: dict[type, Callable[[Any], None]] = {
     incidents.UrgencyRaised: urgency_raised,
     incidents.PriorityRaised: priority_raised,
     command.RoleAsked: role_asked,
+    command.TaskOverdue: task_overdue,
     PagesFailed: pages_failed,
 }
 

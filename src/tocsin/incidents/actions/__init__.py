@@ -26,7 +26,7 @@ from tocsin.incidents.actions.verbs import (
     snooze,
     unacknowledge,
 )
-from tocsin.incidents.actions.work import add_task, change_task, decide, end_task, pin_fact, unpin_fact
+from tocsin.incidents.actions.work import add_task, change_task, decide, end_task, pin_fact, remind_of_tasks, unpin_fact
 
 __all__ = [
     "Book",
@@ -56,6 +56,7 @@ __all__ = [
     "mitigate",
     "pin_fact",
     "reassign",
+    "remind_of_tasks",
     "reopen",
     "resolve",
     "retitle",

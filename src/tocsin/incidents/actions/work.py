@@ -6,10 +6,11 @@ from tocsin.incidents import rules
 from tocsin.incidents.actions.book import Book, use_book
 from tocsin.incidents.actions.each import lock_readable
 from tocsin.incidents.actions.readers import let_in
-from tocsin.incidents.models import Fact, Task
+from tocsin.incidents.models import Fact, RoleHolder, Task
 from tocsin.incidents.rules import command
 from tocsin.people.models import User
 from tocsin.people.rules import Deed, require
+from tocsin.platform import events
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Conflict, Invalid, NotFound
 
@@ -73,6 +74,32 @@ def end_task(task_id: int, state: str, *, actor: Actor) -> Task:
     return task
 
 
+def remind_of_tasks(limit: int = 100) -> int:
+    """Mark tasks that are overdue in open incidents as told of, and tell; how many. Owners hear, or who commands."""
+    with use_book() as book:
+        rows = list(
+            Task.objects.select_for_update(of=("self",), skip_locked=True)
+            .filter(state="open", reminded_at=None, due_at__lte=book.now, incident__state__in=rules.OPEN)
+            .select_related("incident")
+            .order_by("due_at", "id")[:limit]
+        )
+        if not rows:
+            return 0
+        Task.objects.filter(pk__in=[row.pk for row in rows]).update(reminded_at=book.now)
+        held = RoleHolder.objects.filter(
+            incident_id__in={row.incident_id for row in rows}, state="held", role__leads=True
+        )
+        commanders = dict(held.values_list("incident_id", "user_id"))
+        events.publish(
+            [
+                command.TaskOverdue(row.incident_id, row.pk, user_id, _said(row), bool(row.owner_id))
+                for row in rows
+                if (user_id := row.owner_id or commanders.get(row.incident_id) or row.incident.acknowledged_by_id)
+            ]
+        )
+    return len(rows)
+
+
 def pin_fact(incident_id: int, text: str, *, actor: Actor) -> Fact:
     """Pin something that is known for sure. Raises Forbidden, NotFound, Invalid, Conflict."""
     with use_book() as book:
@@ -131,6 +158,11 @@ def _line(text: str, name: str, most: int) -> str:
     if not text or len(text) > most:
         raise Invalid("That says nothing, or too much.", {name: f"1 to {most:,} characters"})
     return text
+
+
+def _said(task: Task) -> str:
+    """Its title where it leaves the house: nothing of a confidential incident."""
+    return "Sign in to read it." if task.incident.confidential else task.title
 
 
 def _check_owner(owner: int | None) -> None:

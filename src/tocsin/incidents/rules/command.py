@@ -43,6 +43,17 @@ class RoleAsked:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class TaskOverdue:
+    """A task was not done by its time. ``own``: whoever is told has it; otherwise nobody does."""
+
+    incident_id: int
+    task_id: int
+    user_id: int
+    title: str
+    own: bool
+
+
 # What comes with an installation; every one can be changed or taken away.
 BUILT_IN = (
     RoleSpec(

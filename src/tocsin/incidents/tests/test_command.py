@@ -13,7 +13,7 @@ from tocsin.api.tests.conftest import Caller, call_as  # noqa: F401 - a fixture
 from tocsin.catalogue import actions as catalogue
 from tocsin.catalogue.rules import ServiceSpec
 from tocsin.delivery.models import Notice
-from tocsin.incidents import actions, queries
+from tocsin.incidents import actions, jobs, queries
 from tocsin.incidents.models import Incident, Role, RoleHolder, Task, TimelineEntry
 from tocsin.incidents.pages.briefing import briefing_of
 from tocsin.incidents.rules import command
@@ -180,6 +180,27 @@ def test_a_task_from_open_to_done(people: Named, incident: Incident) -> None:
         actions.add_task(incident.pk, " ", actor=bob)
     with pytest.raises(Forbidden):
         actions.add_task(incident.pk, "x", actor=people.actor(people.charlie))
+
+
+def test_an_overdue_task_is_told_of_once(people: Named, incident: Incident) -> None:
+    alice, past = people.actor(people.alice), clock.now() - timedelta(minutes=1)
+    mine = actions.add_task(incident.pk, "Mine", owner=people.bob.pk, due_at=past, actor=alice)
+    actions.add_task(incident.pk, "Of nobody, and nobody commands", due_at=past, actor=alice)
+    later = clock.now() + timedelta(hours=1)
+    actions.add_task(incident.pk, "Later", owner=people.bob.pk, due_at=later, actor=alice)
+    assert jobs.next_due() == past
+    assert jobs.remind_due() == 2
+    assert jobs.remind_due() == 0
+    assert jobs.next_due() == later
+    assert [one.title for one in Notice.objects.filter(key__startswith="task:")] == [
+        f"Your task in INC-{incident.pk} is overdue"
+    ]
+    actions.take_role(incident.pk, "commander", actor=alice)
+    actions.change_task(mine.pk, title="Mine", due_at=past - timedelta(minutes=1), actor=alice)
+    assert jobs.remind_due() == 1
+    assert Notice.objects.filter(title__startswith="A task that nobody has").count() == 1
+    actions.resolve([incident.pk], actor=alice)
+    assert jobs.next_due() is None
 
 
 def test_the_briefing_says_what_there_is(people: Named, incident: Incident) -> None:
