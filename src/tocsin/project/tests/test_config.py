@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tocsin.catalogue.models import Service
+from tocsin.incidents.rules.command import BUILT_IN
 from tocsin.people import actions as people_actions
 from tocsin.people.models import Team, User
 from tocsin.people.rules import ContactMethodSpec
