@@ -100,7 +100,7 @@ def moment(value: str, order: str, zone: ZoneInfo) -> datetime | None:
         if found is None or (number := MONTHS.get(found["month"].lower()[:3])) is None:
             return None
         year, month, day = int(found["c"]), number, int(found["a"])
-    if year < 100:
+    if year < 100 and len(found["c"]) == 2:
         year += 2000
     if not 1970 <= year <= 9000:
         return None
