@@ -71,6 +71,7 @@ SCREENS = [
     "/settings/audit/",
     "/settings/health/",
     "/settings/canary/",
+    "/settings/import/history/",
     "/settings/webhooks/",
     "/settings/webhooks/new/",
     "/settings/rules/",

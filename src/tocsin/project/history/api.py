@@ -90,17 +90,17 @@ class FiguresOut(Schema):
     time_to_acknowledge: dict[str, float]
 
 
-def run_json(row: HistoryImport) -> dict[str, Any]:
-    """A run."""
+def run_json(row: HistoryImport, *, whole: bool = True) -> dict[str, Any]:
+    """A run; not ``whole``: without what may be large."""
     return {
         "id": row.pk,
         "source": row.source,
         "file": row.file,
         "state": row.state,
         "options": row.options,
-        "asked": runs.asked(row),
-        "profile": row.profile,
-        "plan": row.plan,
+        "asked": runs.asked(row) if whole else {},
+        "profile": row.profile if whole else None,
+        "plan": row.plan if whole else None,
         "result": row.result,
         "problem": row.problem,
         "size": row.size,
@@ -114,9 +114,9 @@ def run_json(row: HistoryImport) -> dict[str, Any]:
 
 @router.get("/imports/history", response=RunList)
 def list_runs(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
-    """Imports of past incidents, newest first."""
-    found, following = page(runs.runs(asker(request)), paging, ("-id",))
-    return {"items": [run_json(row) for row in found], "next": following}
+    """Imports of past incidents, newest first, without `profile`, `plan` and `asked`."""
+    found, following = page(runs.runs(asker(request)).defer("profile", "plan"), paging, ("-id",))
+    return {"items": [run_json(row, whole=False) for row in found], "next": following}
 
 
 @router.post("/imports/history", response={201: RunOut})

@@ -9,6 +9,7 @@ from tocsin.project.history.values import MEANINGS, folded
 
 DISTINCT_MOST = 60  # values of one column that are counted apart
 SAMPLES = 5
+TOLD = 200  # characters of a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,9 @@ class Column:
             self.moments.see(value)
         else:
             self.moments.odd += 1
-        if value in self.values or len(self.values) < DISTINCT_MOST:
-            self.values[value] += 1
+        told = value[:TOLD]  # long texts are not kept whole only to be counted
+        if told in self.values or len(self.values) < DISTINCT_MOST:
+            self.values[told] += 1
         else:
             self.more = True
 
@@ -139,8 +141,8 @@ class Column:
             "name": self.name,
             "filled": self.filled,
             "moments": self.is_moment,
-            "samples": [value[:200] for value, _ in self.values.most_common(SAMPLES)],
-            "values": {} if self.more else {value[:200]: count for value, count in self.values.most_common()},
+            "samples": [value for value, _ in self.values.most_common(SAMPLES)],
+            "values": {} if self.more else dict(self.values.most_common()),
         }
 
 

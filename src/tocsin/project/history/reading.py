@@ -52,7 +52,7 @@ class _Stream(io.RawIOBase):
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
-        self._rest = b""
+        self._rest = memoryview(b"")  # cut without copying
 
     def readable(self) -> bool:
         return True
@@ -64,7 +64,7 @@ class _Stream(io.RawIOBase):
             part = next(self._chunks, None)
             if part is None:
                 return 0
-            self._rest = part
+            self._rest = memoryview(part)
         size = min(len(view), len(self._rest))
         view[:size] = self._rest[:size]
         self._rest = self._rest[size:]

@@ -27,7 +27,7 @@ from tocsin.platform import clock, events
 from tocsin.platform import settings as platform_settings
 from tocsin.platform.actor import SYSTEM, Actor
 from tocsin.platform.apart import apart
-from tocsin.platform.errors import Conflict, TocsinError
+from tocsin.platform.errors import Conflict, Invalid, TocsinError
 from tocsin.project.history import planning
 from tocsin.project.history.findings import Findings
 from tocsin.project.history.options import Options, of_json
@@ -54,9 +54,13 @@ def work_due() -> int:
         row.lease_until = now + LEASE
         row.save(update_fields=["lease_until"])
         actor = actor_of(row.created_by) if row.created_by else SYSTEM
+    began = time.monotonic()
     try:
         apart("tocsin.project.history.working:task", {"run": row.pk}, actor=actor, timeout_s=TIMEOUT_S)
     except Conflict as error:
+        if time.monotonic() - began > TIMEOUT_S:
+            _failed(row.pk, str(error))
+            return 1
         log.info("import.waits", run=row.pk, why=error.message)
         HistoryImport.objects.filter(pk=row.pk).update(lease_until=None)
         return 0
@@ -72,8 +76,12 @@ def task(value: dict[str, Any], actor: Actor) -> dict[str, Any]:
     """Bring a run to its next station."""
     require(actor, Deed.ADMINISTER)
     row = HistoryImport.objects.get(pk=value["run"])
-    with _alone(row.source):
-        {"looking": _look, "planning": _plan, "applying": _apply, "rolling_back": _roll_back}[row.state](row, actor)
+    work = {"looking": _look, "planning": _plan, "applying": _apply, "rolling_back": _roll_back}[row.state]
+    try:
+        with _alone(row.source):
+            work(row, actor)
+    except Conflict as error:  # a conflict of its own; one of the process apart means that it has not begun
+        raise Invalid(error.message, error.problems) from error
     return {"state": row.state}
 
 
