@@ -72,6 +72,8 @@ SCREENS = [
     "/settings/health/",
     "/settings/canary/",
     "/settings/import/history/",
+    "/settings/import/history/1/",
+    "/settings/import/history/2/",
     "/settings/webhooks/",
     "/settings/webhooks/new/",
     "/settings/rules/",

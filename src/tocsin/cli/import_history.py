@@ -218,7 +218,7 @@ def _planned(run: dict[str, Any]) -> None:
     _found(plan["findings"])
     console.print(
         f"{figures['incidents']:,} incidents: {counts['new']:,} new, {counts['changed']:,} changed, "
-        f"{counts['unchanged']:,} as they are."
+        f"{counts['unchanged']:,} as they are. Of {plan['exact']:,} nothing has to be assumed."
     )
 
 

@@ -91,6 +91,9 @@ class Incident(models.Model):
             ),
             models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="incident_merged_into"),
             models.Index(fields=["id"], condition=Q(confidential=True), name="incident_confidential"),
+            # years of history have the newest numbers, and most lists are without it
+            models.Index(fields=["id"], condition=Q(imported=False), name="incident_own"),
+            models.Index(fields=["id"], condition=Q(imported=True), name="incident_imported"),
         ]
 
     def __str__(self) -> str:

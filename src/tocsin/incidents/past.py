@@ -52,3 +52,4 @@ class PastIncident:
     acknowledged_by_id: int | None = None
     assignee_id: int | None = None
     lines: tuple[int, ...] = field(default=())
+    exact: bool = True  # nothing of it had to be assumed

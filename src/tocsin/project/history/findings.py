@@ -1,6 +1,5 @@
 """What is to be said about a file besides what could be taken over exactly. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 LINES_MOST = 20  # line numbers that are named of one finding
@@ -49,12 +48,14 @@ class Findings:
     """All findings of one pass over a file."""
 
     def __init__(self) -> None:
+        self.total = 0
         self._found: dict[str, Finding] = {}
 
     def add(self, code: str, line: int, example: str = "") -> None:
         """Note one; ``line`` 0: it is of no line."""
         one = self._found.setdefault(code, Finding(code))
         one.count += 1
+        self.total += 1
         if line and len(one.lines) < LINES_MOST:
             one.lines.append(line)
         if example and len(one.examples) < 5 and example not in one.examples:
@@ -71,7 +72,3 @@ class Findings:
              "lines": one.lines, "examples": one.examples}
             for one in sorted(self._found.values(), key=order)
         ]  # fmt: skip
-
-    def count(self, codes: Iterable[str]) -> int:
-        """How many of these kinds were noted."""
-        return sum(self._found[code].count for code in codes if code in self._found)

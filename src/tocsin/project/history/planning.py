@@ -169,12 +169,17 @@ def preview(past: PastIncident) -> dict[str, Any]:
 def plan(
     incidents: Iterator[PastIncident], options: Options, findings: Findings, each: Callable[[PastIncident], None]
 ) -> dict[str, Any]:
-    """The figures, the first ten and the findings of these incidents; ``each`` sees every one of them."""
+    """The figures, the first ten and the findings of these incidents, and of how many nothing had to be assumed.
+
+    ``each`` sees every one of them.
+    """
     figures = Figures(options.clock)
     first: list[dict[str, Any]] = []
+    exact = 0
     for past in incidents:
         figures.see(past)
         each(past)
+        exact += past.exact
         if len(first) < FIRST:
             first.append(preview(past))
-    return {"figures": figures.to_json(), "first": first, "findings": findings.to_json()}
+    return {"figures": figures.to_json(), "exact": exact, "first": first, "findings": findings.to_json()}

@@ -84,7 +84,7 @@ class Teller:
 
     def tell(self, number: str, rows: Sequence[Row]) -> PastIncident | None:
         """The incident of these rows, which have one number and are in the file's order; None: it is left out."""
-        findings, line = self.findings, rows[-1].line
+        findings, line, found = self.findings, rows[-1].line, self.findings.total
         if not number or len(number) > 200:
             for row in rows:
                 findings.add("no_number", row.line, number)
@@ -134,6 +134,7 @@ class Teller:
             lines=tuple(row.line for row in rows[:20]),
         )
         past.happened = self._happened(past, seen, over)
+        past.exact = findings.total == found
         return past
 
     def _see(self, row: Row) -> _Seen:

@@ -57,6 +57,7 @@ class World:
             person = self._people.get(past.person.casefold())
             if person is None:
                 self.findings.add("person_unknown", past.lines[-1] if past.lines else 0, past.person)
+                past.exact = False
             past.assignee_id = person
             past.acknowledged_by_id = person if past.acknowledged_at else None
 

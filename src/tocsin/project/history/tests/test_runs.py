@@ -83,6 +83,7 @@ def test_what_is_planned_is_what_is_written(people: Named) -> None:
     assert row.plan is not None
     assert not Incident.objects.exists()
     assert row.plan["counts"] == {"new": 2, "changed": 0, "unchanged": 0}
+    assert row.plan["exact"] == 1
     assert [one["title"] for one in row.plan["first"]] == ["Mail is slow", "Printer on fire"]
     assert {one["code"] for one in row.plan["findings"]} == {"still_open", "person_unknown"}
     row = applied(HEADER + ONE + TWO)

@@ -1,4 +1,4 @@
-"""The same way over HTTP and on the command line."""
+"""Imports of past incidents on the command line and over HTTP, against a live server on loopback."""
 
 import json
 import threading
