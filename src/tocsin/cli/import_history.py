@@ -189,7 +189,7 @@ def _planned(run: dict[str, Any]) -> None:
     form = profile["form"]
     console.print(
         f"{profile['rows']:,} rows, {form['encoding']}, delimiter {form['delimiter']!r}, dates {options['order']}, "
-        f"zone {options['zone']}",
+        f"zone {options['zone'] or 'as written'}",
         markup=False,
     )
     mapped = {column: field for field, column in options["mapping"].items()}

@@ -33,11 +33,13 @@ class Evidence:
     either: int = 0
     plain: int = 0  # moments that can be read in one way only, whatever the order
     odd: int = 0  # no moments
+    bare: int = 0  # moments without a zone
 
     def see(self, value: str) -> None:
         """Count one value."""
         kind = _kind(value)
         setattr(self, kind, getattr(self, kind) + 1)
+        self.bare += kind != "odd" and _bare(value)
 
     @property
     def moments(self) -> int:
@@ -57,6 +59,15 @@ def _kind(value: str) -> str:
     if first > 12:
         return "day_first" if second <= 12 else "odd"
     return "month_first" if second > 12 else "either"
+
+
+@lru_cache(maxsize=262_144)
+def _bare(value: str) -> bool:
+    """Whether a moment says nothing of its zone."""
+    if _EPOCH.fullmatch(value):
+        return False
+    found = _NUMBERS.fullmatch(value) or _NAMED.fullmatch(value) or _NAMED_FIRST.fullmatch(value)
+    return found is not None and not found["zone"]
 
 
 def order_of(seen: Iterable[Evidence]) -> str:

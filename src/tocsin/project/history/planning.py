@@ -69,6 +69,7 @@ def profile(file: File, progress: Progress = silent) -> dict[str, Any]:
         "columns": [one.to_json() for one in seen],
         "mapping": mapping,
         "order": order,
+        "bare": sum(one.bare for one in moments),
         "order_evidence": {
             "day_first": sum(one.day_first for one in moments),
             "month_first": sum(one.month_first for one in moments),
@@ -90,7 +91,7 @@ def questions(profiled: Mapping[str, Any], options: Options) -> dict[str, str]:
         else:
             why = "no date in the file has a day above 12: say D/M/Y or M/D/Y"
         asked["order"] = why
-    if not options.zone:
+    if not options.zone and profiled.get("bare", 1):
         asked["zone"] = "say in which zone the clock stood that wrote these moments"
     return asked
 

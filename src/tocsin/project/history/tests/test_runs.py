@@ -218,6 +218,8 @@ def test_an_order_that_nothing_decides_is_asked_for() -> None:
 def test_a_zone_that_is_not_said_is_asked_for() -> None:
     row = looked_at(HEADER + ONE)
     assert set(runs.asked(row)) == {"zone"}
+    zoned = (HEADER + ONE).replace("2021-01-20 10:00", "2021-01-20T10:00:00Z").replace("12:00", "12:00+02:00")
+    assert runs.asked(looked_at(zoned)) == {}
 
 
 @pytest.mark.parametrize(
