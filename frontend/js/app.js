@@ -13,6 +13,7 @@ import Selection from "./controllers/selection.js";
 import Sheet from "./controllers/sheet.js";
 import Stretch from "./controllers/stretch.js";
 import Theme from "./controllers/theme.js";
+import Upload from "./controllers/upload.js";
 import "./moment.js";
 import "./pages.js";
 import "./push/app.js";
@@ -23,6 +24,7 @@ const application = Application.start();
 for (const [name, controller] of Object.entries({
   arrival: Arrival, clip: Clip, countdown: Countdown, filter: Filter, keyboard: Keyboard, live: Live, palette: Palette,
   push: Push, selection: Selection, sheet: Sheet, stretch: Stretch, theme: Theme,
+  upload: Upload,
 })) {
   application.register(name, controller);
 }

@@ -1,5 +1,5 @@
 // The stream itself. The first position after each connection is a jump: changes before it were not heard.
-const KINDS = ["incident", "alert", "page", "oncall", "pocket"];
+const KINDS = ["incident", "alert", "page", "oncall", "pocket", "import"];
 
 export function open(url, tell) {
   const source = new EventSource(url);

@@ -28,6 +28,7 @@ def main(much: bool) -> None:
         user = made["users"][0]
         world.away(made)
         world.providers()
+        world.imports()
         facts["incident"] = incidents[0].pk
         page = Page.objects.filter(incident=incidents[0], user=user).order_by("id").first()
         facts["page"] = page.pk if page else 0

@@ -23,6 +23,9 @@ from tocsin.people import queries as people
 from tocsin.people.models import ContactMethod, Membership, NotificationRule, Team, User
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
+from tocsin.project.history import runs, working
+from tocsin.project.history.options import Options
+from tocsin.project.history.tests.logs import service_desk
 from tocsin.triage.models import Alert
 
 NAMES = ["Dana Reyes", "Ines Okafor", "Marek Novák", "Yuki Tanaka", "Tom Åberg", "Priya Raman"]
@@ -294,3 +297,14 @@ def providers() -> None:
                 provider=row, failures=5, open_until=now + timedelta(minutes=2), refused=3, refused_at=now,
                 reason="HTTP 503 Service Unavailable: upstream connect error or disconnect/reset before headers",
             )  # fmt: skip
+
+
+def imports() -> None:
+    """Two imports of past incidents on their way: one that waits for its plan, one that is planned."""
+    for wanted in ("ready", "planned"):
+        run = runs.upload("servicenow", f"{wanted}.csv", [service_desk(30).encode()], actor=SYSTEM)
+        working.task({"run": run.pk}, SYSTEM)
+        if wanted == "planned":
+            runs.set_options(run.pk, Options(zone="UTC"), actor=SYSTEM)
+            runs.ask_plan(run.pk, actor=SYSTEM)
+            working.task({"run": run.pk}, SYSTEM)

@@ -3,6 +3,7 @@
 import typer
 
 from tocsin.catalogue.commands import nouns as catalogue
+from tocsin.cli import import_history
 from tocsin.cli.config_as_code import register as register_config
 from tocsin.cli.organisation import nouns as organisation
 from tocsin.cli.output import Noun
@@ -18,6 +19,7 @@ from tocsin.oncall.commands_calendars import nouns as calendars
 from tocsin.oncall.commands_exchange import nouns as exchange
 from tocsin.oncall.commands_rota import nouns as rota
 from tocsin.people.commands import nouns as people
+from tocsin.project.import_group import group as import_group
 from tocsin.triage.commands import nouns as triage
 from tocsin.triage.commands import why
 
@@ -49,3 +51,5 @@ def register(app: typer.Typer) -> None:
     simulate(app, CONFIGURE)
     sweep(app, CONFIGURE)
     register_config(app, CONFIGURE)
+    import_history.register(import_group)
+    app.add_typer(import_group, rich_help_panel=CONFIGURE)

@@ -101,6 +101,10 @@ class Api:
     def put(self, path: str, body: Any) -> Any:
         return self._ask("PUT", path, json=body)
 
+    def put_bytes(self, path: str, data: bytes) -> Any:
+        """PUT of what is no JSON: a piece of a file."""
+        return self._ask("PUT", path, content=data, headers={"Content-Type": "application/octet-stream"})
+
     def patch(self, path: str, body: Any) -> Any:
         return self._ask("PATCH", path, json=body)
 

@@ -26,6 +26,19 @@ class AcknowledgementOut(Schema):
     at: datetime
 
 
+class ImportedOut(Schema):
+    """Where an imported incident comes from, and what has no field of its own."""
+
+    source: str
+    number: str
+    link: str
+    closed_at: datetime | None
+    resolved_known: bool  # False: the moment of its end had to be assumed
+    reopened: int
+    reassigned: int
+    facts: dict[str, str]
+
+
 class IncidentOut(Schema):
     id: int
     number: str  # as people call it: INC-12
@@ -46,6 +59,7 @@ class IncidentOut(Schema):
     suppressed_by: str
     drill: bool
     confidential: bool
+    imported: ImportedOut | None = None  # of history from elsewhere
     merged_into: int | None
     acknowledged_by: str | None
     acks_needed: int  # how many people have to acknowledge; more than 1 only while it is triggered
@@ -113,6 +127,7 @@ class Filters(Strict):
     q: str = ""
     since: Moment | None = None
     until: Moment | None = None
+    imported: Literal["no", "yes", "only"] = "no"
     sort: Literal["newest", "oldest", "priority", "updated"] = "newest"
     limit: int = 100
     cursor: str = ""
@@ -178,6 +193,7 @@ def incident_json(row: Incident) -> dict[str, Any]:
         "suppressed_by": row.suppressed_by,
         "drill": row.drill,
         "confidential": row.confidential,
+        "imported": row.imported_from if row.imported else None,
         "merged_into": row.merged_into_id,
         "acknowledged_by": row.acknowledged_by.email if row.acknowledged_by else None,
         "acks_needed": row.acks_needed,
@@ -206,7 +222,10 @@ def entry_json(row: TimelineEntry) -> dict[str, Any]:
 
 @router.get("/incidents", response=IncidentList)
 def list_incidents(request: HttpRequest, filters: Query[Filters]) -> dict[str, Any]:
-    """Incidents, newest first unless sorted otherwise. `state=open` is every state that is not over."""
+    """Incidents, newest first unless sorted otherwise. `state=open` is every state that is not over.
+
+    History from elsewhere is left out unless `imported` is `yes` (besides ours) or `only`.
+    """
     actor = asker(request)
     paging = Paging(limit=min(max(filters.limit, 1), 500), cursor=filters.cursor)
     rows = queries.incidents(
@@ -220,7 +239,8 @@ def list_incidents(request: HttpRequest, filters: Query[Filters]) -> dict[str, A
         since=filters.since,
         until=filters.until,
         sort=filters.sort,
-    ).prefetch_related("assignees", "acknowledgements__user")
+        imported=filters.imported,
+    ).prefetch_related("assignees", "acknowledgements__user", "imported_from")
     found, following = page(rows, paging, queries.SORTS[filters.sort])
     return {"items": [incident_json(row) for row in found], "next": following}
 

@@ -35,6 +35,7 @@ def list_incidents(
     since: Annotated[str, typer.Option(help="Opened since then.")] = "",
     until: Annotated[str, typer.Option(help="Opened before then.")] = "",
     sort: Annotated[str, typer.Option(help="newest, oldest, priority or updated.")] = "newest",
+    imported: Annotated[str, typer.Option(help="History from elsewhere: no, yes (besides ours) or only.")] = "no",
     limit: Limit = 100,
 ) -> None:
     """List incidents, newest first."""
@@ -51,6 +52,7 @@ def list_incidents(
             since=moment(since) if since else "",
             until=moment(until) if until else "",
             sort=sort,
+            imported=imported,
         )
     output.items(found, SHOWN)
 

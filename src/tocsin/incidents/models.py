@@ -54,6 +54,7 @@ class Incident(models.Model):
     resolved_at = models.DateTimeField(null=True)
     snoozed_until = models.DateTimeField(null=True)
     confidential = models.BooleanField(default=False, db_default=False, help_text="only its readers see the details")
+    imported = models.BooleanField(default=False, db_default=False, help_text="history from elsewhere; pages nobody")
     updated_at = models.DateTimeField()
 
     objects = Real["Incident"]()
@@ -69,6 +70,9 @@ class Incident(models.Model):
                 condition=Q(state__in=OPEN_STATES, resolved_at__isnull=True)
                 | Q(state__in=["resolved", "closed"], resolved_at__isnull=False),
                 name="incident_resolved_has_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(imported=False) | Q(state__in=["resolved", "closed"]), name="incident_imported_is_over"
             ),
             models.CheckConstraint(
                 condition=Q(snoozed_until__isnull=True) | Q(state="acknowledged"),
@@ -87,6 +91,9 @@ class Incident(models.Model):
             ),
             models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="incident_merged_into"),
             models.Index(fields=["id"], condition=Q(confidential=True), name="incident_confidential"),
+            # years of history have the newest numbers, and most lists are without it
+            models.Index(fields=["id"], condition=Q(imported=False), name="incident_own"),
+            models.Index(fields=["id"], condition=Q(imported=True), name="incident_imported"),
         ]
 
     def __str__(self) -> str:
@@ -258,3 +265,89 @@ class Fact(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class HistoryImport(models.Model):
+    """One run of an import of past incidents: a file, how it is read, what is planned, what came of it.
+
+    ``options``, ``profile``, ``plan`` and ``result`` are JSON as ``project.history`` writes it. A run whose lease is
+    over is taken up again by any engine.
+    """
+
+    source = models.CharField(max_length=60, help_text="where the numbers come from; they are unique in it")
+    file = models.CharField(max_length=300)
+    state = models.CharField(max_length=20, default="uploading")
+    options = models.JSONField(default=dict)
+    profile = models.JSONField(null=True)
+    plan = models.JSONField(null=True)
+    result = models.JSONField(null=True)
+    problem = models.CharField(max_length=1000, blank=True)
+    size = models.BigIntegerField(default=0, help_text="bytes of the file as it was sent")
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    created_by = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "incidents_import"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.file}"
+
+
+class ImportPart(models.Model):
+    """A piece of an uploaded file, so that every engine can read it; gone when the import is over."""
+
+    run = models.ForeignKey(HistoryImport, on_delete=models.CASCADE, related_name="parts", db_index=False)
+    number = models.IntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        db_table = "incidents_import_part"
+        ordering = ["run_id", "number"]
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="import_part_once")]
+
+
+class Imported(models.Model):
+    """Where an imported incident comes from, and what has no column of its own.
+
+    ``fingerprint`` is the SHA-256 over all that was read of it; the same one again changes nothing.
+    """
+
+    incident = models.OneToOneField(
+        Incident, primary_key=True, on_delete=models.CASCADE, related_name="imported_from", db_constraint=False
+    )
+    run = models.ForeignKey(HistoryImport, on_delete=models.PROTECT, related_name="imported")
+    source = models.CharField(max_length=60)
+    number = models.CharField(max_length=200)
+    link = models.CharField(max_length=1000, blank=True)
+    closed_at = models.DateTimeField(null=True)
+    resolved_known = models.BooleanField(default=True, help_text="False: the moment of its end had to be assumed")
+    reopened = models.IntegerField(default=0)
+    reassigned = models.IntegerField(default=0)
+    facts = models.JSONField(default=dict)
+    fingerprint = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "incidents_imported"
+        constraints = [models.UniqueConstraint(fields=["source", "number"], name="imported_once")]
+        indexes = [models.Index(fields=["number"])]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.number}"
+
+
+class ImportUpdate(models.Model):
+    """What an imported incident was before a newer file changed it; what a rollback of that run goes back to."""
+
+    run = models.ForeignKey(HistoryImport, on_delete=models.CASCADE, related_name="updates", db_index=False)
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="+", db_constraint=False)
+    before = models.JSONField()
+    seq = models.IntegerField(help_text="of the last entry of the timeline after the change")
+
+    class Meta:
+        db_table = "incidents_import_update"
+        constraints = [models.UniqueConstraint(fields=["run", "incident"], name="import_update_once")]

@@ -3,11 +3,24 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q, QuerySet
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Aggregate, Avg, Count, DurationField, ExpressionWrapper, F, FloatField, Q, QuerySet
+from django.db.models.functions import Cast, Extract, TruncMonth
 
 from tocsin.incidents import rules
-from tocsin.incidents.models import Acknowledgement, Fact, Incident, Reader, Role, RoleHolder, Task, TimelineEntry
+from tocsin.incidents.models import (
+    Acknowledgement,
+    Fact,
+    Imported,
+    Incident,
+    Reader,
+    Role,
+    RoleHolder,
+    Task,
+    TimelineEntry,
+)
 from tocsin.incidents.rules import command
 from tocsin.people.rules import Deed, require
 from tocsin.platform.actor import Actor
@@ -19,6 +32,7 @@ SORTS = {
     "priority": ("priority", "-id"),
     "updated": ("-updated_at", "-id"),
 }
+IMPORTED = ("no", "yes", "only")
 
 
 def readable(actor: Actor, field: str = "pk") -> Q:
@@ -62,10 +76,12 @@ def incidents(
     until: datetime | None = None,
     sort: str = "newest",
     before: int | None = None,
+    imported: str = "no",
 ) -> QuerySet[Incident]:
     """Incidents that the actor may see. ``state`` may hold ``open``; ``before`` is a cursor: only smaller ids.
 
-    ``q`` finds words of the title, or an incident by its number (``12``, ``INC-12``). Raises Invalid.
+    ``q`` finds words of the title, or an incident by its number (``12``, ``INC-12``, or that of an imported one where
+    it comes from). ``imported``: ``no``, ``yes`` or ``only`` history from elsewhere. Raises Invalid.
     """
     require(actor, Deed.READ)
     if sort not in SORTS:
@@ -73,11 +89,15 @@ def incidents(
     states = set(state)
     if "open" in states:
         states = states - {"open"} | rules.OPEN
+    if imported not in IMPORTED:
+        raise Invalid("There is no such choice.", {"imported": f"must be one of {', '.join(IMPORTED)}"})
     unknown = states - set(rules.STATES)
     if unknown:
         raise Invalid("There is no such state.", {"state": f"must be open or one of {', '.join(rules.STATES)}"})
     rows = Incident.objects.select_related("service", "service__team", "acknowledged_by").order_by(*SORTS[sort])
     rows = rows.filter(readable(actor))
+    if imported != "yes":
+        rows = rows.filter(imported=imported == "only")
     if states:
         rows = rows.filter(state__in=states)
     if priority:
@@ -97,11 +117,25 @@ def incidents(
     words = q.split()
     number = words[0].upper().removeprefix("INC-") if len(words) == 1 else ""
     if number.isdigit() and len(number) < 18:
-        rows = rows.filter(Q(pk=int(number)) | Q(title__icontains=words[0]))
+        rows = rows.filter(Q(pk=int(number)) | Q(title__icontains=words[0]) | numbered(words[0], imported))
+    elif len(words) == 1:
+        rows = rows.filter(Q(title__icontains=words[0]) | numbered(words[0], imported))
     else:
         for word in words:
             rows = rows.filter(title__icontains=word)
     return rows
+
+
+def numbered(number: str, imported: str = "yes") -> Q:
+    """The condition on incidents that were imported under this number."""
+    if imported == "no":
+        return Q(pk__in=())
+    return Q(pk__in=Imported.objects.filter(number=number).values("incident_id"))
+
+
+def imported_from(incident_id: int) -> Imported | None:
+    """Where an imported incident comes from; None for one of our own."""
+    return Imported.objects.filter(incident_id=incident_id).first()
 
 
 def incident(actor: Actor, incident_id: int) -> Incident:
@@ -259,3 +293,46 @@ def facts(actor: Actor, incident_id: int) -> list[Fact]:
 def decisions(actor: Actor, incident_id: int) -> list[TimelineEntry]:
     """What was decided, oldest first."""
     return list(timeline(actor, incident_id, kinds=["decided"]))
+
+
+# --- history from elsewhere ---------------------------------------------------------------------------------------
+
+
+def imported_figures(actor: Actor, source: str, zone: str = "UTC") -> dict[str, Any]:
+    """Figures over the imported incidents of a source that the actor may read; months are those of ``zone``.
+
+    Times to acknowledge and to resolve, in seconds, are over those incidents only whose moments are known.
+    """
+    require(actor, Deed.READ)
+    rows = Incident.objects.filter(readable(actor), imported=True, imported_from__source=source).order_by()
+    months = rows.annotate(month=TruncMonth("opened_at", tzinfo=ZoneInfo(zone))).values_list("month")
+    counts = dict(rows.values_list("priority").annotate(Count("id")))
+    return {
+        "incidents": rows.count(),
+        "reopened": rows.filter(imported_from__reopened__gt=0).count(),
+        "reassigned": rows.filter(imported_from__reassigned__gt=0).count(),
+        "by_priority": {name: counts.get(name, 0) for name in rules.PRIORITIES},
+        "by_month": {month.strftime("%Y-%m"): n for month, n in months.annotate(Count("id")).order_by("month")},
+        "time_to_resolve": _spread(rows.filter(imported_from__resolved_known=True), "resolved_at"),
+        "time_to_acknowledge": _spread(rows.filter(acknowledged_at__isnull=False), "acknowledged_at"),
+    }
+
+
+class _Quantiles(Aggregate):
+    """The median, three quarters, nine tenths and 95 % of values, interpolated."""
+
+    function = "percentile_cont"
+    template = "%(function)s(ARRAY[0.5, 0.75, 0.9, 0.95]) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = ArrayField(FloatField())
+
+
+def _spread(rows: QuerySet[Incident], until: str) -> dict[str, Any]:
+    """How long it took from opening until a moment: how many, mean, quantiles, seconds."""
+    lasted = ExpressionWrapper(F(until) - F("opened_at"), output_field=DurationField())
+    took = rows.annotate(took=Cast(Extract(lasted, "epoch"), FloatField()))
+    found = took.aggregate(n=Count("took"), mean=Avg("took"), quantiles=_Quantiles("took"))
+    if not found["n"]:
+        return {"n": 0}
+    names = ("p50_s", "p75_s", "p90_s", "p95_s")
+    quantiles = zip(names, (round(value, 3) for value in found["quantiles"]), strict=True)
+    return {"n": found["n"], "mean_s": round(found["mean"], 3)} | dict(quantiles)

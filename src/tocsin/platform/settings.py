@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     spool_max_bytes: int = Field(
         256 * 1024 * 1024, ge=0, description="Most that is kept on disk while the database is away, bytes."
     )
+    import_max_size: int = Field(
+        1024 * 1024 * 1024, ge=1024, description="Largest file of past incidents that is taken in, bytes as sent."
+    )
     signal_days: int = Field(180, ge=1, description="How long signals are kept, days.")
 
     demo: bool = Field(False, description="Fill an empty database with the demo company.")

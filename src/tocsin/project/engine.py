@@ -29,6 +29,8 @@ from tocsin.intake import jobs as intake
 from tocsin.oncall import jobs as oncall
 from tocsin.platform import clock, nodes
 from tocsin.project import canary, ledger, partners, subscriptions
+from tocsin.project.history import runs as imports
+from tocsin.project.history import working
 from tocsin.project.ledger import reconciling
 from tocsin.project.watchdog import DeadMan
 from tocsin.triage import actions as triage
@@ -180,12 +182,14 @@ class Engine:
         self._proven, self._proven_at = -1, 0.0
         self.reader = Worker("reader", self._read)
         self.mail = Worker("mail", mail.work_through, then=self.deliverer.wake)
+        self.importer = Worker("importer", working.work_due)
         self._asked_at = 0.0
         self.sealer = Worker("ledger", self._seal)
         self._sealed_at = 0.0
         self.workers = [
             self.triage, self.escalation, self.timers, self.keeper, self.watchdog, self.prover, self.reader,
             self.sealer, self.canary, self.partners, self.subscriptions, self.mail,
+            self.importer,
         ]  # fmt: skip
         self.listener = Listener(
             {
@@ -195,6 +199,7 @@ class Engine:
                 "timers": [self.timers.wake],
                 "clock": [self.canary.wake, self.partners.wake],
                 "mail": [self.mail.wake],
+                "import": [self.importer.wake],
             }
         )
 
@@ -223,6 +228,7 @@ class Engine:
             intake.prune()
             forget_handovers()
             mail.forget_mail()
+            imports.tidy()
         return 0
 
     def _prove(self) -> int:

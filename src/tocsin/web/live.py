@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 CHANNEL = "tocsin_live"
 HEARTBEAT = 15.0  # seconds between comments that keep proxies from closing the stream
 WAITING = 200  # changes that a slow page may be behind; then it is told to look at everything again
-KINDS = frozenset({"incident", "alert", "page", "oncall", "pocket"})
+KINDS = frozenset({"incident", "alert", "page", "oncall", "pocket", "import"})
 
 
 class Hub:

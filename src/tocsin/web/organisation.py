@@ -85,6 +85,7 @@ def overview(request: Request) -> HttpResponse:
                 ("/settings/health/", "activity", "Health", "processes, queues, what is late"),
                 ("/settings/canary/", "bird", "Canary", "a page that Tocsin sends itself, to see whether pages arrive"),
                 ("/settings/audit/", "history", "Audit", "who changed what"),
+                ("/settings/import/history/", "download", "Import past incidents", "from a CSV file of another tool"),
                 ("/welcome/", "book-open", "First steps", "from nothing to a page on a phone in five minutes"),
                 ("/api/v1/docs", "file-json", "HTTP API", "everything the pages can do"),
             ],

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from tocsin.catalogue.models import Service
 from tocsin.incidents.models import OPEN_STATES, Incident
-from tocsin.incidents.queries import readable
+from tocsin.incidents.queries import numbered, readable
 from tocsin.people.models import User
 from tocsin.platform.actor import Actor
 from tocsin.web import live, saved
@@ -52,9 +52,9 @@ def _find(actor: Actor, text: str) -> list[tuple[str, list[Hit]]]:
     incidents = Incident.objects.select_related("service").filter(readable(actor))
     number = wanted.removeprefix("inc-").removeprefix("inc").strip()
     if number.isascii() and number.isdigit() and len(number) < 19:
-        incidents = incidents.filter(Q(pk=int(number)) | Q(title__icontains=text))
+        incidents = incidents.filter(Q(pk=int(number)) | Q(title__icontains=text) | numbered(text))
     elif text:
-        incidents = incidents.filter(title__icontains=text)
+        incidents = incidents.filter(Q(title__icontains=text) | numbered(text))
     else:
         incidents = incidents.filter(state__in=OPEN_STATES)
     hits = [
@@ -62,7 +62,8 @@ def _find(actor: Actor, text: str) -> list[tuple[str, list[Hit]]]:
             f"/incidents/{one.pk}/",
             f"INC-{one.pk} {one.title}",
             "flame",
-            f"{one.priority} {one.state}{', confidential' if one.confidential else ''}",
+            f"{one.priority} {one.state}{', confidential' if one.confidential else ''}"
+            f"{', imported' if one.imported else ''}",
         )
         for one in incidents.order_by("-id")[:MOST]
     ]

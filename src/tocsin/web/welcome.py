@@ -51,7 +51,7 @@ def welcome(request: Request) -> HttpResponse:
     user = request.user
     phone, service = _phone(user), _service(user)
     source = Source.objects.filter(service=service, enabled=True).order_by("-id").first() if service else None
-    visible = Incident.objects.filter(readable(request.actor), service=service).order_by("-id")
+    visible = Incident.objects.filter(readable(request.actor), service=service, imported=False).order_by("-id")
     incident = visible.first() if service else None
     message = (
         PocketMessage.objects.filter(user=user, incident=incident).select_related("incident").order_by("-id").first()

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from tocsin.catalogue.models import Service
 from tocsin.incidents import queries, rules
+from tocsin.incidents.models import Incident
 from tocsin.people.models import Team
 from tocsin.web import saved
 from tocsin.web.shortcuts import Columns, Request, cut, export, number, page, signed_in
@@ -19,6 +20,7 @@ SORTS = [
     ("priority", "By priority"),
     ("updated", "Last changed"),
 ]
+HISTORIES = [("no", "Without history"), ("yes", "With imported history"), ("only", "Only imported history")]
 COLUMNS: Columns = [
     ("id", lambda one: one.pk),
     ("title", lambda one: one.title),
@@ -28,6 +30,7 @@ COLUMNS: Columns = [
     ("service", lambda one: one.service.name),
     ("acknowledged_by", lambda one: one.acknowledged_by.name if one.acknowledged_by else None),
     ("confidential", lambda one: one.confidential),
+    ("imported", lambda one: one.imported),
     ("alerts", lambda one: one.alert_count),
     ("opened_at", lambda one: one.opened_at.isoformat()),
     ("acknowledged_at", lambda one: one.acknowledged_at.isoformat() if one.acknowledged_at else None),
@@ -54,6 +57,7 @@ def filters(request: Request) -> dict[str, Any]:
     assignee = number(request, "assignee")
     if request.GET.get("assignee") == "me":
         assignee = request.user.pk
+    imported = request.GET.get("imported", "no")
     teams = [int(value) for value in request.GET.getlist("team") if value.isascii() and value.isdigit()]
     if request.GET.get("team") == "mine":
         teams = sorted(request.actor.teams) or [0]
@@ -66,6 +70,7 @@ def filters(request: Request) -> dict[str, Any]:
         "q": request.GET.get("q", "").replace("\x00", "")[:200],
         "sort": sort if sort in queries.SORTS else "newest",
         "before": number(request, "before"),
+        "imported": imported if imported in queries.IMPORTED else "no",
     }
 
 
@@ -86,6 +91,8 @@ def incidents(request: Request) -> HttpResponse:
         View("My teams", "?team=mine"),
         View("Over", "?state=resolved&state=closed"),
     ]
+    if Incident.objects.filter(imported=True).exists():
+        tabs.append(View("Imported", "?state=&imported=only"))
     query = f"?{request.GET.urlencode()}" if request.GET else ""
     context = {
         "title": "Incidents",
@@ -101,5 +108,6 @@ def incidents(request: Request) -> HttpResponse:
         "states": ["open", *rules.STATES],
         "priorities": rules.PRIORITIES,
         "filtered": any(wanted[name] for name in ("priority", "service", "team", "assignee", "q")),
+        "histories": HISTORIES if len(tabs) > 5 else [],
     }
     return page(request, "incidents/list.html", context)

@@ -88,6 +88,7 @@ def room(request: Request, incident_id: int) -> HttpResponse:
         "may_respond": may(request.actor, Deed.RESPOND),
         "is_open": incident.state in rules.OPEN,
         "merged": list(incident.merged.filter(queries.readable(request.actor)).only("id", "title")[:20]),
+        "imported": queries.imported_from(incident_id) if incident.imported else None,
         "readers": queries.readers(request.actor, incident_id) if incident.confidential else [],
         **_command(request, incident, at),
     }

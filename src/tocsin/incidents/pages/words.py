@@ -37,6 +37,9 @@ KINDS = {
     "fact_pinned": ("pin", "info", "command"),
     "fact_unpinned": ("pin-off", "quiet", "command"),
     "decided": ("gavel", "info", "command"),
+    "state_changed": ("arrow-right", "quiet", "state"),
+    "imported": ("download", "quiet", "state"),
+    "import_updated": ("download", "quiet", "state"),
     "alert_joined": ("bell", "quiet", "alerts"),
     "alert_resolved": ("bell-off", "quiet", "alerts"),
     "paged": ("bell-ring", "info", "people"),
@@ -81,6 +84,8 @@ def sentence(kind: str, data: Mapping[str, Any], names: Mapping[int, str]) -> st
 
 def _opened(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     how = "declared it" if data.get("how") == "declared" else "opened it"
+    if data.get("how") == "imported":
+        how = "reported it"
     secret = ", confidential" if data.get("confidential") else ""
     return f"{how} as {data['priority']}{secret}" if data.get("priority") else how + secret
 
@@ -180,6 +185,18 @@ def _executives(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"told {_people(data.get('users'), names, data.get('names'))} for their information"
 
 
+def _state_changed(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"changed the state from {data.get('from') or 'none'} to {data.get('to') or 'none'}"
+
+
+def _imported(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"imported it from {data.get('source')}, number {data.get('number')}"
+
+
+def _import_updated(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"imported it from {data.get('source')} again, as a newer file tells it"
+
+
 def _let_in(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     because = f": {data['reason']}" if data.get("reason") else ""
     return f"let {_people(data.get('users'), names, data.get('names'))} in{because}"
@@ -243,6 +260,7 @@ WRITERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "reassigned": _reassigned, "snoozed": _snoozed, "retitled": _retitled, "merged": _merged, "absorbed": _absorbed,
     "paged": _paged, "nobody_paged": _nobody, "paged_by_hand": _by_hand, "escalated": _escalated,
     "alert_joined": _joined, "team_called": _team, "managers_called": _managers, "step_skipped": _skipped,
+    "state_changed": _state_changed, "imported": _imported, "import_updated": _import_updated,
     "let_in": _let_in, "tier_warned": _warned, "executives_told": _executives,
     "role_asked": _role_asked, "role_taken": _role_taken, "role_declined": _role_declined, "role_left": _role_left,
     "task_added": _task("added a task"), "task_changed": _task("changed a task"), "task_done": _task("did a task"),

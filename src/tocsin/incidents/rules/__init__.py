@@ -202,6 +202,7 @@ class State:
     resolved_at: datetime | None = None
     snoozed_until: datetime | None = None
     confidential: bool = False
+    imported: bool = False
 
     @property
     def open(self) -> bool:
@@ -311,6 +312,8 @@ def reopen(incident: State) -> Skip | None:
     """It was not over after all."""
     if incident.open:
         return Skip(f"it is {incident.state}, not resolved")
+    if incident.imported:
+        return Skip("it is imported history, which is not reopened; declare a new one")
     if incident.merged_into_id:
         return Skip(f"it was merged into INC-{incident.merged_into_id}; reopen that one")
     incident.state = "triggered"

@@ -20,7 +20,7 @@ def built_in(apps: StateApps, editor: object) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("incidents", "0003_confidential"),
+        ("incidents", "0004_imported_history"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
