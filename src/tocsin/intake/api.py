@@ -36,10 +36,11 @@ class SourceList(Schema):
 
 
 class SourceDetail(SourceOut):
-    """With the key, for those who may configure the source; otherwise both are empty."""
+    """With the key, for those who may configure the source; otherwise all are empty. ``mail``: only of mail."""
 
     key: str
     url: str
+    mail: str
 
 
 class SourceIn(Strict):
@@ -108,7 +109,8 @@ def source_json(row: Source) -> dict[str, Any]:
 def detail_json(actor: Actor, row: Source) -> dict[str, Any]:
     """A source with its key and address when the actor may see them."""
     shown = queries.address_of(row) if queries.may_see_key(actor, row) else None
-    return source_json(row) | {"key": shown.key if shown else "", "url": shown.url if shown else ""}
+    empty = {"key": "", "url": "", "mail": ""}
+    return source_json(row) | ({"key": shown.key, "url": shown.url, "mail": shown.mail} if shown else empty)
 
 
 def refusal_json(row: Refusal) -> dict[str, Any]:

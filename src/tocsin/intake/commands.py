@@ -120,7 +120,7 @@ def delete_sources(
 
 @refusal.verb("list")
 def list_refusals(
-    reason: Annotated[str, typer.Option(help="unrouted, malformed, unauthorised, too_large or limited.")] = "",
+    reason: Annotated[str, typer.Option(help="unrouted, malformed, unauthorised, too_large, limited or ignored.")] = "",
     limit: Limit = 50,
 ) -> None:
     """List what was refused, newest first, and why."""

@@ -62,6 +62,9 @@ def form_field(item: Field) -> forms.Field:
         hint = f"{item.hint} What is stored stays when this is left empty."
         widget = forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False)
         return forms.CharField(max_length=4000, widget=widget, **(common | {"help_text": hint}))
+    if item.type == "lines":
+        area = forms.Textarea(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off", "rows": 6})
+        return forms.CharField(max_length=4000, widget=area, **common)
     if item.type == "cel":
         attrs = {"class": "mono", "spellcheck": "false", "autocomplete": "off"}
         return forms.CharField(max_length=4000, widget=forms.TextInput(attrs=attrs), **common)
