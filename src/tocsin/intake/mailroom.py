@@ -11,7 +11,7 @@ from collections import OrderedDict
 from math import ceil
 
 import structlog
-from django.db import DataError, transaction
+from django.db import DatabaseError, transaction
 
 from tocsin.intake import actions
 from tocsin.intake.contract import ParseError, Request, Signal, clean_text
@@ -29,6 +29,7 @@ LOCKED = "451 4.3.0 The secrets of this source cannot be read, please come again
 LIMITED = "451 4.7.1 Too many mails for this source, please come again"
 REFUSED = "550 5.7.1 "
 KEPT_BUCKETS = 10_000
+OBJECTIONS = ("21", "22", "54")  # classes of SQLSTATE that are about values, and not about the database
 
 _ADDRESS = re.compile(r"(?:.*\+)?([0-9A-Za-z]{32})", re.DOTALL)
 
@@ -139,7 +140,9 @@ def _accept(source: Known, signals: list[Signal]) -> None:
     try:
         with transaction.atomic():
             actions.accept([(source.id, signal) for signal in signals])
-    except DataError as error:
+    except DatabaseError as error:
+        if str(getattr(error.__cause__, "sqlstate", "") or "")[:2] not in OBJECTIONS:
+            raise
         log.warning("mail.without_details", source=source.id, error=str(error)[:200])
         actions.accept([(source.id, _plain(signal)) for signal in signals])
 

@@ -302,6 +302,14 @@ class Listener:
         configured = self.configured
         tls = tls_of(configured) if configured.syslog_tls_address else None
         await self.door.start()
+        try:
+            await self._open(tls)
+        except OSError:
+            await self.stop()
+            raise
+
+    async def _open(self, tls: ssl.SSLContext | None) -> None:
+        configured = self.configured
         loop = asyncio.get_running_loop()
         if plain := configured.syslog_address:
             self._servers["tcp"] = await loop.create_server(lambda: Conversation(self), *plain)
