@@ -9,7 +9,6 @@ from email.message import EmailMessage
 import pytest
 from django.db import connection
 from tests.contracts.sources import samples
-from tests.contracts.test_sources import cut
 
 from tocsin.delivery.tests.mails import DOMAIN
 from tocsin.intake import actions, queries
@@ -19,6 +18,7 @@ from tocsin.intake.tests.factories import source
 from tocsin.platform.actor import SYSTEM
 from tocsin.project.mail import Listener, Pace
 from tocsin.project.tests.test_mail import client, database_away, listening
+from tocsin.testing.sources import cut
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

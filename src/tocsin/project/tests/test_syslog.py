@@ -25,7 +25,6 @@ from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.contracts.sources import samples
-from tests.contracts.test_sources import cut
 
 from tocsin.intake.models import Inbox, Refusal, RefusalCount, Source
 from tocsin.intake.tests.factories import source
@@ -34,6 +33,7 @@ from tocsin.project.syslog import listener as module
 from tocsin.project.syslog.framing import Frames
 from tocsin.project.syslog.listener import OVER_KEY, Listener
 from tocsin.project.tests.test_mail import _end_all, database_away
+from tocsin.testing.sources import cut
 
 database = pytest.mark.django_db(transaction=True)
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from tests.contracts.sources import samples
-from tests.contracts.test_sources import cut, well_formed
 
 from tocsin.intake.contract import Parsed, ParseError, Request, checked_config
 from tocsin.intake.sources.email.parser import subject_of
 from tocsin.intake.sources.email.source import source
+from tocsin.testing.sources import cut, well_formed
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 ENVELOPE = {"x-envelope-from": "tool@x.example", "x-envelope-to": "k@in.example"}

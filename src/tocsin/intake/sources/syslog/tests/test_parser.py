@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from tests.contracts.sources import samples
-from tests.contracts.test_sources import cut, well_formed
 
 from tocsin.intake.contract import Parsed, ParseError, Request, checked_config
 from tocsin.intake.sources.syslog.parser import plain_of
 from tocsin.intake.sources.syslog.reading import read_message
 from tocsin.intake.sources.syslog.source import source
+from tocsin.testing.sources import cut, well_formed
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
