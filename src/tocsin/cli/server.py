@@ -168,7 +168,7 @@ def mail(
     ] = None,
     data: Data = None,
 ) -> None:
-    """Take mail in: replies to pages, and mail that came back. Any number may run, on any number of machines.
+    """Take mail in: replies to pages, mail that came back, mail for sources. Any number may run, on many machines.
 
     `tocsin up` runs it too when TOCSIN_MAIL_LISTEN is set. The engines need TOCSIN_MAIL_DOMAIN as well: without it, no
     mail says where to answer. Waits until the database's schema is current.

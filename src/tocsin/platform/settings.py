@@ -64,8 +64,8 @@ class Settings(BaseSettings):
     email_from: str = Field("Tocsin <tocsin@localhost>", description="Sender of mail.")
     mail_domain: str = Field(
         "",
-        description="Domain whose mail comes to `tocsin mail`: pages can be answered by mail, and mail that comes back "
-        "is noticed. Empty: neither.",
+        description="Domain whose mail comes to `tocsin mail`: pages can be answered by mail, mail that comes back "
+        "is noticed, and sources have mail addresses. Empty: none of it.",
     )
     mail_listen: str = Field(
         "",
