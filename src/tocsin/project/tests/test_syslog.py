@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import logging
 import logging.handlers
+import os
 import random
 import shutil
 import socket
@@ -26,6 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.contracts.sources import samples
 
+from tocsin.intake import queries
 from tocsin.intake.models import Inbox, Refusal, RefusalCount, Source
 from tocsin.intake.tests.factories import source
 from tocsin.intake.tests.test_door import eventually
@@ -183,6 +185,47 @@ def test_logger_of_util_linux(listener: Listener, how: list[str]) -> None:
     row = Inbox.objects.get()
     assert row.severity == "critical"
     assert row.data["labels"]["facility"] == "local0"
+
+
+RSYSLOG = shutil.which("rsyslogd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+@database
+@pytest.mark.skipif(not RSYSLOG, reason="rsyslog is not installed")
+def test_rsyslog_with_the_configuration_of_the_guide(listener: Listener, tmp_path: Path) -> None:
+    made, key = source("syslog")
+    guide = queries.guide_of(made)
+    block = next(part for part in guide.split("```") if "omfwd" in part)
+    assert key in block
+    block = block.replace("tocsin.example.org", "127.0.0.1").replace('"5514"', f'"{listener.port}"')
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = tmp_path / "rsyslog.conf"
+    config.write_text(
+        f'global(workDirectory="{tmp_path}")\nmodule(load="imptcp")\n'
+        f'input(type="imptcp" port="{port}" address="127.0.0.1")\n{block}'
+    )
+    command = [str(RSYSLOG), "-n", "-f", str(config), "-i", str(tmp_path / "pid")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as rsyslog:
+        try:
+
+            def handed_over() -> bool:
+                assert rsyslog.poll() is None, rsyslog.stderr and rsyslog.stderr.read()
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+                    raw.sendall(
+                        b"<12>May  4 09:00:00 db-3 app: not bad enough\n<11>May  4 09:00:01 db-3 app[7]: disk full\n"
+                    )
+                    return True
+                return False
+
+            eventually(handed_over)
+            assert titles(1) == ["db-3: app: disk full"]
+        finally:
+            rsyslog.terminate()
+    row = Inbox.objects.get()
+    assert (row.source_id, row.data["details"]["process"]) == (made.pk, "7")
+    assert row.occurred_at is not None
 
 
 @database

@@ -34,7 +34,8 @@ source = SourceKind(
         ),
         Field(
             "otherwise",
-            "Mail that no such line is about",
+            "Other mail",
+            "Mail that no such line is about.",
             type="choice",
             default="open",
             choices={"open": "opens an alert", "ignore": "is left out"},
@@ -54,8 +55,9 @@ source = SourceKind(
         ),
         Field(
             "checked_by",
-            "Mail server that checks senders",
-            "Its name in Authentication-Results. Only mail that it found to be its sender's (DMARC) is taken then.",
+            "Senders checked by",
+            "Your mail server, by its name in Authentication-Results. Only mail that it found to be its "
+            "sender's (DMARC) is taken then.",
         ),
     ),
     parse=parser.parse,

@@ -58,7 +58,7 @@ source = SourceKind(
             "Names in certificates",
             "Of clients over TLS (common name or DNS name) whose messages are this source's.",
         ),
-        Field("default", "Takes what belongs to no other source", type="flag", default=False),
+        Field("default", "Takes the rest", "What belongs to no other source of syslog.", type="flag", default=False),
     ),
     parse=parser.parse,
     check=parser.problems,
