@@ -39,6 +39,7 @@ MOST_RECIPIENTS = 20
 CONNECTIONS = 200  # at once, from everybody
 CONNECTIONS_EACH = 20  # from one address; a mail relay of the house is one address
 MAILS_EACH = 300  # from one address within a minute
+ASKED_EACH = 1_000  # recipients of one address within a minute that the database is asked about
 LOGGED_EACH = 5  # refusals of one address that are logged within a minute
 MINUTE_S = 60.0
 SILENCE_S = 60.0  # a connection that says nothing for so long is closed
@@ -76,6 +77,7 @@ class Desk:
         self.database = database
         self.counts: Counter[str] = Counter()
         self.pace = Pace(MAILS_EACH)
+        self.asked = Pace(ASKED_EACH)
         self.told = Pace(LOGGED_EACH)
         self.under_way: set[asyncio.Task[list[str]]] = set()
 
@@ -112,6 +114,9 @@ class Desk:
         away = ""
         if found is not None:
             local, taker = found
+            if not self.asked.allows(client_of(session), asyncio.get_running_loop().time()):
+                self.counts["slowed"] += 1
+                return "450 4.7.1 Too many recipients within a minute, please come again"
             try:
                 async with asyncio.timeout(STORE_S):
                     away = await self.database(taker.turns_away, local, client_of(session))

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def listener() -> Iterator[Listener]:
     with listening() as made:
-        made.desk.pace = Pace(100_000)
+        made.desk.pace = made.desk.asked = Pace(100_000)
         yield made
 
 
@@ -113,6 +113,12 @@ def test_above_the_limit_the_sender_comes_again(listener: Listener) -> None:
     answers = [send(listener, f"{key}@{DOMAIN}", mail()) for _ in range(3)]
     assert answers == [{}, {}, {f"{key}@{DOMAIN}": 451}]
     assert Refusal.objects.get().reason == "limited"
+
+
+def test_who_tries_keys_is_slowed_down(listener: Listener) -> None:
+    listener.desk.asked = Pace(3)
+    addresses = [f"{letter * 32}@{DOMAIN}" for letter in "abcde"]
+    assert list(send(listener, addresses, mail()).values()) == [550, 550, 550, 450, 450]
 
 
 def test_while_the_database_is_away_the_sender_keeps_the_mail(listener: Listener) -> None:
