@@ -34,6 +34,11 @@ def test_a_tool_that_can_only_write_mail(product: Product, post: PostOffice) -> 
     rules = "resolve subject ^Backup done\nkey any job (\\w+)\ncritical body disk failure"
     made = product.tell("sources", {"service": people.service, "kind": "email", "config": {"rules": rules}})
     assert made["mail"] == f"{made['key']}@{MAIL_DOMAIN}"
+    letter = "From: nas@x.example\nSubject: Backup done\n\njob nightly\n"
+    tried = product.tell(f"sources/{made['id']}/try", {"payload": letter})
+    assert [(one["action"], one["dedup_key"]) for one in tried["signals"]] == [("resolve", "nightly")]
+    (product.folder / "mail.eml").write_text(letter)
+    assert product.tocsin("source", "try", str(made["id"]), "mail.eml") == tried
     mail(product, f"nas+{made['mail'].upper()}".replace("IN.TOCSIN.EXAMPLE", MAIL_DOMAIN), "Backup failed: job nightly")
     incident = int(until("an incident", lambda: product.incidents(people.service))[0]["id"])
     assert "Backup failed: job nightly" in post.wait(people.oncall).text

@@ -1,5 +1,7 @@
 """``tocsin source``, ``refusal``."""
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -96,6 +98,23 @@ def change_source(
     with api() as server:
         changed = server.patch(f"/sources/{_id(server, name)}", {k: v for k, v in body.items() if v is not None})
     output.emit(changed, lambda value: output.say(f"Changed source {value['id']}."))
+
+
+@source.verb("try")
+def try_source(
+    name: Which,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="File with what the tool sends; - is standard input.", exists=True, dir_okay=False, allow_dash=True
+        ),
+    ],
+) -> None:
+    """Say what a source would make of a payload, without storing anything."""
+    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    with api() as server:
+        found = server.post(f"/sources/{_id(server, name)}/try", {"payload": raw.decode("utf-8", "replace")})
+    output.emit(found)
 
 
 @source.verb("rotate-key")

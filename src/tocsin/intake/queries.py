@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 from django.db.models import Q, QuerySet, Sum
 
-from tocsin.intake.contract import SourceKind
+from tocsin.intake.contract import ParseError, Request, Signal, SourceKind
 from tocsin.intake.kinds import all_kinds, kind_of, open_config
 from tocsin.intake.models import Heartbeat, Inbox, Refusal, RefusalCount, Source
 from tocsin.intake.rules import SourceSpec
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform import clock, secrets, settings
 from tocsin.platform.actor import Actor
-from tocsin.platform.errors import NotFound
+from tocsin.platform.errors import Conflict, NotFound
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,40 @@ def refusal_counts(actor: Actor, *, since: datetime | None = None) -> list[dict[
 def waiting() -> int:
     """Signals accepted but not yet decided."""
     return Inbox.objects.count()
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a source would make of a payload: signals; what it leaves out or refuses, and why; what it would answer."""
+
+    signals: list[Signal]
+    refused: list[str]
+    status: int
+
+
+def tried(actor: Actor, source: Source, payload: bytes) -> Tried:
+    """What the source would make of a payload, sent to its address. Nothing is stored.
+
+    For who may configure the source. Raises Forbidden, NotFound, Conflict (its secrets cannot be read).
+    """
+    require(actor, Deed.CONFIGURE, source.service.team_id)
+    known = kind(source.kind)
+    try:
+        config = known.defaults() | {
+            name: secrets.decrypt(value) if name in known.secrets else value for name, value in source.config.items()
+        }
+    except secrets.SecretUnreadable as error:
+        raise Conflict("The secrets of this source were stored under another TOCSIN_SECRET_KEY.") from error
+    path = known.paths[0] if known.paths else f"/in/{known.kind}/key"
+    # a mail that is tried out has no envelope, and a syslog message came from nowhere
+    request = Request(payload, now=clock.now(), path=path, headers={"content-type": "application/json"})
+    try:
+        if known.key is not None:
+            known.key(request)
+        parsed = known.parse(request, config)
+    except ParseError as error:
+        return Tried([], error.errors, error.status)
+    return Tried(parsed.signals, parsed.refused, parsed.answer.status)
 
 
 SourceRow = Source

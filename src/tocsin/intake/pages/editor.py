@@ -181,6 +181,31 @@ def test(request: Request, source_id: int) -> HttpResponse:
     )
 
 
+class PayloadForm(forms.Form):
+    """A payload to try out."""
+
+    payload = forms.CharField(
+        max_length=200_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off", "rows": 14}),
+        help_text="What the tool sends: JSON, a whole mail with its headers, syslog messages. Nothing is stored.",
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def try_out(request: Request, source_id: int) -> HttpResponse:
+    """Say what the source would make of a payload, without storing anything."""
+    row = queries.source(request.actor, source_id)
+    require(request.actor, Deed.CONFIGURE, row.service.team_id)
+    form = PayloadForm(request.POST or None)
+    found = None
+    if request.method == "POST" and form.is_valid():
+        found = queries.tried(request.actor, row, form.cleaned_data["payload"].encode("utf-8", "replace"))
+    facts = {"title": f"Try a payload: {row.name}", "form": form, "back": f"/sources/{row.pk}/", "found": found}
+    return page(request, "intake/try.html", facts, 422 if form.errors else 200)
+
+
 @require_POST
 @signed_in
 def switch(request: Request, source_id: int) -> HttpResponse:
