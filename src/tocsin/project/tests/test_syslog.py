@@ -352,7 +352,8 @@ def test_a_thousand_torn_streams_never_break_the_listener(listener: Listener) ->
     raw.close()
     over_tcp(listener, b"<11>app: still here\n")
     eventually(lambda: Inbox.objects.filter(title="127.0.0.1: app: still here").exists(), 30)
-    assert listener.desk.counts["messages"] > 300
+    # what another connection sent may still be under way
+    eventually(lambda: listener.desk.counts["messages"] > 600, 60)
     eventually(lambda: listener.desk.counts["signals"] == Inbox.objects.count() > 100)
 
 
