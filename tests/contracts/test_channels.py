@@ -4,14 +4,12 @@ import asyncio
 import hashlib
 import hmac
 import json
-import socket
-import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -24,9 +22,6 @@ from tocsin.delivery.contract import (
     Accepted,
     Channel,
     Context,
-    Delivered,
-    IncidentFacts,
-    Link,
     Message,
     Method,
     Rejected,
@@ -35,78 +30,28 @@ from tocsin.delivery.contract import (
 )
 from tocsin.delivery.models import Attempt
 from tocsin.delivery.queries import channels
-from tocsin.delivery.rules import Settled, bundle
+from tocsin.delivery.rules import Settled
 from tocsin.delivery.tests.conftest import World
 from tocsin.delivery.tests.conftest import world as world
-from tocsin.platform import addresses, outbound
-
-AT = datetime(2026, 11, 23, 8, 0, 0, 123456, tzinfo=UTC)
-FACTS = IncidentFacts(
-    12,
-    "Checkout is döwn <b>",
-    "triggered",
-    "P1",
-    "high",
-    "critical",
-    3,
-    "Checkout",
+from tocsin.platform import outbound
+from tocsin.testing.channels import (
     AT,
-    AT,
-    "http://t.example/incidents/12/",
+    BUNDLE,
+    EXPECTED,
+    MESSAGES,
+    PAGE,
+    RESOLVED,
+    TEST,
+    Meeting,
+    check_badly,
+    check_descriptor,
+    check_well,
+    free_port,
+    over_http,
 )
-PAGE = Message(
-    kind="page",
-    about="page",
-    key="page:1:1",
-    title="P1 Checkout: Checkout is döwn <b> (INC-12)",
-    body="Checkout is döwn <b>\nP1 on Checkout.",
-    at=AT,
-    to="Ada",
-    incidents=(FACTS,),
-    links=(
-        Link("view", "Open", "http://t.example/incidents/12/"),
-        Link("acknowledge", "Acknowledge", "http://t.example/a/AAA:1"),
-        Link("resolve", "Resolve", "http://t.example/a/RRR:1"),
-        Link("escalate", "Escalate", "http://t.example/a/EEE:1"),
-    ),
-    why="policy Shop, step 1",
-    delivery_ids=(1,),
-)
-RESOLVED = replace(PAGE, kind="resolved", about="resolved", key="resolved:1", links=PAGE.links[:1], loud=False)
-BUNDLE = bundle([PAGE, replace(PAGE, key="page:2:1", drill=True)], key="bundle:1", url="http://t.example/incidents/")
-NOTICE = Message(
-    kind="notice", about="notice", key="notice:1:1", title="Nobody is on call", body="In Primary.", at=AT, to="Ada",
-    links=(Link("view", "Open", "http://t.example/on-call/"),), loud=False,
-)  # fmt: skip
-TEST = Message(kind="test", about="test", key="test:1", title="Test", body="A test.", at=AT, loud=False)
-MESSAGES = {
-    "page": PAGE,
-    "resolved": RESOLVED,
-    "notice": NOTICE,
-    "bundle": BUNDLE,
-    "test": TEST,
-    "drill": replace(PAGE, drill=True, title="[DRILL] " + PAGE.title),
-}
-
+from tocsin.testing.channels import send as send_through
 
 # --- how each channel meets a server: a channel without an entry fails the suite ----------------------------------
-
-Meeting = Callable[[str], AbstractAsyncContextManager[tuple[Method, dict[str, Any], Seen]]]
-
-
-def over_http(address: str) -> Meeting:
-    @asynccontextmanager
-    async def meet(behaviour: str) -> AsyncIterator[tuple[Method, dict[str, Any], Seen]]:
-        if behaviour in ("refused", "no-host"):
-            port = free_port()
-            host = "127.0.0.1" if behaviour == "refused" else "no-such-host.invalid"
-            yield Method(address.format(host=host, port=port)), {}, Seen()
-            return
-        async with http_server(behaviour) as seen:
-            yield Method(address.format(host="127.0.0.1", port=seen.port), user_id=1, id=5), {}, seen
-
-    return meet
-
 
 SMTP_BEHAVIOUR: dict[str, Callable[[str], str | None]] = {
     "well": lambda command: None,
@@ -211,77 +156,29 @@ MEETINGS: dict[str, Meeting] = {
 ALL = list(channels().items())
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def meeting_of(kind: str, channel: Channel) -> tuple[Meeting, set[str]]:
+    """How a channel meets a server, and what such a server cannot do: as above, or as its own tests say (``MEET`` and
+    ``NEVER`` in ``tests/meeting.py`` beside it), so that a new channel is one folder and nothing else."""
+    if kind in MEETINGS:
+        return MEETINGS[kind], NEVER.get(kind, set())
+    own = import_module(f"{type(channel).__module__.rpartition('.')[0]}.tests.meeting")
+    return own.MEET, set(own.NEVER)
 
 
 def send(kind: str, channel: Channel, behaviour: str, message: Message = PAGE, **method: Any) -> tuple[Result, Seen]:
-    async def work() -> tuple[Result, Seen]:
-        async with MEETINGS[kind](behaviour) as (address, extra, seen):
-            http = outbound.Client()
-            context = Context(
-                http=http,
-                public_url="http://t.example",
-                email_from="Tocsin <tocsin@t.example>",
-                timeout_s=1.5,
-                refuses=addresses.refuses,
-                **extra,
-            )
-            try:
-                return await channel.send(message, replace(address, **method), context), seen
-            finally:
-                await channel.close()
-                await http.aclose()
-
-    return asyncio.run(work())
+    return send_through(meeting_of(kind, channel)[0], channel, behaviour, message, **method)
 
 
 @pytest.mark.parametrize(("kind", "channel"), ALL)
 def test_descriptor_is_complete(kind: str, channel: Channel) -> None:
-    descriptor = channel.descriptor
-    assert descriptor.kind == kind
-    assert descriptor.label
-    assert descriptor.summary.endswith((".", "..."))
-    assert descriptor.timeout_s <= 30, "well inside the lease"
-    assert descriptor.concurrency >= 1
-    assert (descriptor.bundle_size > 1) == descriptor.bundles
-    assert kind in MEETINGS, "say in MEETINGS how this channel meets a server"
-    assert channel.guide().startswith("# ")
-    assert descriptor.check("") == {"address": f"{descriptor.address.label} is needed"}
-    assert "config.nonsense" in descriptor.check("x", config={"nonsense": 1})
-    assert "address" in descriptor.check("a\r\nBcc: b@example.org")
+    assert channel.descriptor.kind == kind
+    check_descriptor(channel)
 
 
 @pytest.mark.parametrize("message", MESSAGES.values(), ids=list(MESSAGES))
 @pytest.mark.parametrize(("kind", "channel"), ALL)
 def test_well(kind: str, channel: Channel, message: Message) -> None:
-    result, seen = send(kind, channel, "well", message)
-    assert isinstance(result, Delivered | Accepted), result
-    assert isinstance(result, Delivered) == channel.descriptor.verifies
-    assert len(seen.requests) == 1
-    if message.drill:
-        assert b"DRILL" in seen.requests[0][2].upper(), "a drill must never be taken for real"
-
-
-EXPECTED: list[tuple[str, type[Result]]] = [
-    ("not-found", Rejected),
-    ("unauthorised", Rejected),
-    ("error", TryLater),
-    ("unavailable", TryLater),
-    ("too-many", TryLater),
-    ("redirect", Rejected),
-    ("garbage", TryLater),
-    ("bad-length", TryLater),
-    ("silent", TryLater),
-    ("drip", TryLater),
-    ("reset", TryLater),
-    ("cut", TryLater),
-    ("refused", TryLater),
-    ("no-host", TryLater),
-]
+    check_well(channel, meeting_of(kind, channel)[0], message)
 
 
 # what cannot happen to a channel: SMTP knows no redirects, Apprise reads no body of this service's answer, and the
@@ -295,7 +192,7 @@ BADLY = [
     pytest.param(kind, channel, name, expected, id=f"{kind}-{name}")
     for kind, channel in ALL
     for name, expected in EXPECTED
-    if name not in NEVER.get(kind, ())
+    if name not in meeting_of(kind, channel)[1]
 ]
 
 
@@ -315,12 +212,8 @@ def kept(world: World, kind: str, result: Result) -> tuple[str, str, str]:
 @pytest.mark.django_db
 @pytest.mark.parametrize(("kind", "channel", "behaviour", "expected"), BADLY)
 def test_badly(kind: str, channel: Channel, behaviour: str, expected: type[Result], world: World) -> None:
-    began = time.monotonic()
-    result, _ = send(kind, channel, behaviour)
-    assert isinstance(result, expected), result
+    result = check_badly(channel, meeting_of(kind, channel)[0], behaviour, expected)
     assert isinstance(result, TryLater | Rejected)
-    assert result.reason, "people want to know why"
-    assert time.monotonic() - began < 4, "in time"
     outcome, state = OUTCOMES[expected]
     assert kept(world, kind, result) == (outcome, result.reason, state)
 

@@ -1,12 +1,11 @@
 """The documentation cannot drift from the code."""
 
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from tocsin.cli import reference
-from tocsin.platform import settings
+from tocsin.platform import plugins, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -31,7 +30,7 @@ def test_every_verb_is_documented_and_has_a_help_text() -> None:
 
 @pytest.mark.parametrize("group", ["tocsin.sources", "tocsin.channels", "tocsin.providers"])
 def test_every_plug_in_has_a_guide(group: str) -> None:
-    found = [point for point in entry_points(group=group) if point.value.startswith("tocsin.")]
+    found = plugins.built_in(group)
     assert found
     for point in found:
         folder = ROOT / "src" / Path(*point.module.split(".")).parent

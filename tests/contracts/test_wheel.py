@@ -31,7 +31,9 @@ def test_assets_are_inside(names: list[str]) -> None:
         assert any(name.endswith(kind) for name in dist), kind
 
 
-@pytest.mark.parametrize("pattern", ["*/templates/**/*.html", "*/migrations/0*.py", "**/guide.md", "py.typed"])
+@pytest.mark.parametrize(
+    "pattern", ["*/templates/**/*.html", "*/migrations/0*.py", "**/guide.md", "py.typed", "cli/skeletons/**/*.txt"]
+)
 def test_what_runs_is_inside(names: list[str], pattern: str) -> None:
     wanted = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src" / "tocsin").glob(pattern)}
     assert wanted

@@ -28,6 +28,7 @@ class Product:
         self.data = folder / "data"
         self.port = free_port()
         self.mail_port = free_port()
+        self.syslog_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "up.log"
         ours = ("TOCSIN_", "DATABASE_URL", "DJANGO_", "PYTEST_", "PG")
@@ -38,6 +39,7 @@ class Product:
             "TOCSIN_SMTP_URL": smtp_url,
             "TOCSIN_MAIL_DOMAIN": MAIL_DOMAIN,
             "TOCSIN_MAIL_LISTEN": f"127.0.0.1:{self.mail_port}",
+            "TOCSIN_SYSLOG_LISTEN": f"127.0.0.1:{self.syslog_port}",
             "TOCSIN_OUTBOUND_ALLOW": "127.0.0.0/8,::1/128",
             "COLUMNS": "200",
         }

@@ -49,6 +49,8 @@ KINDS = (
     "gitlab",
     "opsgenie",
     "aws-sns",
+    "email",
+    "syslog",
 )
 # a signature could not be checked here: nobody reaches Amazon from a test
 CONFIGS: dict[str, dict[str, Any]] = {"aws-sns": {"unsigned": True}}

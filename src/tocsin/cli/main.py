@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import client, gateway, server
+from tocsin.cli import client, gateway, new, server
 from tocsin.platform.errors import TocsinError
 from tocsin.platform.settings import SettingsError
 
@@ -41,6 +41,7 @@ def root(
 
 server.register(app)
 gateway.register(app)
+app.add_typer(new.app, name="new", rich_help_panel="Server")
 client.register(app)
 
 

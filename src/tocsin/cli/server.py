@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("web", rich_help_panel=panel)(web)
     app.command("engine", rich_help_panel=panel)(engine)
     app.command("mail", rich_help_panel=panel)(mail)
+    app.command("syslog", rich_help_panel=panel)(syslog)
     app.command("migrate", rich_help_panel=panel)(migrate)
     app.command("prepare", hidden=True)(prepare)
     app.command("doctor", rich_help_panel=panel)(doctor)
@@ -107,6 +108,7 @@ def up(
             log_level=settings.log_level,
             workers=workers,
             mail=bool(settings.mail_listen),
+            syslog=bool(settings.syslog_listen or settings.syslog_tls_listen),
         )
     )
 
@@ -166,7 +168,7 @@ def mail(
     ] = None,
     data: Data = None,
 ) -> None:
-    """Take mail in: replies to pages, and mail that came back. Any number may run, on any number of machines.
+    """Take mail in: replies to pages, mail that came back, mail for sources. Any number may run, on many machines.
 
     `tocsin up` runs it too when TOCSIN_MAIL_LISTEN is set. The engines need TOCSIN_MAIL_DOMAIN as well: without it, no
     mail says where to answer. Waits until the database's schema is current.
@@ -176,6 +178,34 @@ def mail(
         _set(mail_listen="127.0.0.1:8725")
     _wait_for_schema(data)
     from tocsin.project.mail import main
+
+    raise typer.Exit(main())
+
+
+def syslog(
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where to take syslog in, UDP and TCP. [env: TOCSIN_SYSLOG_LISTEN; 127.0.0.1:5514]",
+        ),
+    ] = None,
+    tls_listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where to take it in over TLS. [env: TOCSIN_SYSLOG_TLS_LISTEN]"),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Take syslog in for sources of that kind, over UDP, TCP and TLS. Any number may run, on any number of machines.
+
+    `tocsin up` runs it too when TOCSIN_SYSLOG_LISTEN or TOCSIN_SYSLOG_TLS_LISTEN is set. Waits until the database's
+    schema is current; after that it works through the database's absence.
+    """
+    _set(syslog_listen=listen, syslog_tls_listen=tls_listen)
+    if not (os.environ.get("TOCSIN_SYSLOG_LISTEN") or os.environ.get("TOCSIN_SYSLOG_TLS_LISTEN")):
+        _set(syslog_listen="127.0.0.1:5514")
+    _wait_for_schema(data)
+    from tocsin.project.syslog import main
 
     raise typer.Exit(main())
 

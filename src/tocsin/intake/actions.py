@@ -10,7 +10,7 @@ from django.db.models import Max
 from tocsin.catalogue.models import Service
 from tocsin.catalogue.queries import service_named
 from tocsin.intake import rules
-from tocsin.intake.contract import SourceKind, checked_config
+from tocsin.intake.contract import SourceKind, checked_config, clean_text
 from tocsin.intake.contract.signal import Signal
 from tocsin.intake.kinds import all_kinds, kind_of, open_config
 from tocsin.intake.models import Heartbeat, Refusal, RefusalCount, Source
@@ -77,11 +77,14 @@ def save_source(spec: SourceSpec, *, actor: Actor, id: int | None = None, key: s
         if taken:
             raise Conflict(f"{service.name} has a source called {name} already.", {"name": "another name"})
         before = _facts(source) if source else None
+        # the key stands in a mail address then, and some programs write these in small letters
+        small = known.listener == "mail"
         if source is None:
             source = Source(created_at=clock.now())
-            _set_key(source, key or secrets.random_key(KEY_LENGTH))
+            key = key or secrets.random_key(KEY_LENGTH)
+            _set_key(source, key.lower() if small else key)
         elif key is not None:
-            _set_key(source, key)
+            _set_key(source, key.lower() if small else key)
         source.name, source.service, source.kind = name, service, known.kind
         source.config, source.limit_per_minute, source.enabled = config, spec.limit_per_minute, spec.enabled
         source.save()
@@ -118,7 +121,8 @@ def rotate_key(id: int, *, actor: Actor) -> Source:
     with transaction.atomic():
         source = _locked(id)
         require(actor, Deed.CONFIGURE, source.service.team_id)
-        _set_key(source, secrets.random_key(KEY_LENGTH))
+        key, known = secrets.random_key(KEY_LENGTH), kind_of(source.kind)
+        _set_key(source, key.lower() if known is not None and known.listener == "mail" else key)
         source.save(update_fields=["key_digest", "key_secret"])
         audit.record(actor, "gave a new key to", "source", source.pk, source.name)
         events.wake("sources")
@@ -344,6 +348,33 @@ def miss_heartbeats(limit: int = 1000) -> int:
 
 
 # -- what was refused ------------------------------------------------------------------------------------------------
+
+
+def note_refusal(
+    reason: str, status: int, place: str, source: int | None, remote: str, errors: Sequence[str], body: bytes
+) -> None:
+    """Write down what was not accepted, in the caller's transaction; for listeners, as the door does for requests.
+
+    ``reason``: see the model; ``status``: what the sender was answered; ``place``: what it was sent to, without keys.
+    """
+    now = clock.now()
+    Refusal.objects.create(
+        at=now,
+        reason=reason,
+        status=status,
+        path=place[:500],
+        source_id=source,
+        remote=remote[:60],
+        errors=[clean_text(rules.masked(error))[:300] for error in errors[:20]],
+        excerpt=rules.excerpt(body),
+    )
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO intake_refusal_count AS c (hour, reason, source_id, count) VALUES (%s, %s, %s, 1)"
+            " ON CONFLICT (hour, reason, source_id) DO UPDATE SET count = c.count + 1",
+            [hour, reason, source],
+        )
 
 
 def prune_refusals(*, actor: Actor = SYSTEM) -> int:

@@ -1,10 +1,12 @@
 """Intake over HTTP: sources with their keys, and what was refused."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from django.http import HttpRequest
 from ninja import Query, Router, Schema, Status
+from pydantic import Field
 
 from tocsin.api.auth import asker
 from tocsin.api.paging import Paging, page
@@ -36,10 +38,11 @@ class SourceList(Schema):
 
 
 class SourceDetail(SourceOut):
-    """With the key, for those who may configure the source; otherwise both are empty."""
+    """With the key, for those who may configure the source; otherwise all are empty. ``mail``: only of mail."""
 
     key: str
     url: str
+    mail: str
 
 
 class SourceIn(Strict):
@@ -61,6 +64,20 @@ class SourceChange(Strict):
     config: dict[str, Any] | None = None
     limit_per_minute: int | None = None
     enabled: bool | None = None
+
+
+class TryIn(Strict):
+    """A payload as the tool sends it: JSON, a whole mail, syslog messages; as text."""
+
+    payload: Annotated[str, Field(max_length=200_000)]
+
+
+class TriedOut(Schema):
+    """``status``: what the sender would be answered; ``refused``: what is left out or wrong, and why."""
+
+    status: int
+    signals: list[dict[str, Any]]
+    refused: list[str]
 
 
 class KindOut(Schema):
@@ -108,7 +125,8 @@ def source_json(row: Source) -> dict[str, Any]:
 def detail_json(actor: Actor, row: Source) -> dict[str, Any]:
     """A source with its key and address when the actor may see them."""
     shown = queries.address_of(row) if queries.may_see_key(actor, row) else None
-    return source_json(row) | {"key": shown.key if shown else "", "url": shown.url if shown else ""}
+    empty = {"key": "", "url": "", "mail": ""}
+    return source_json(row) | ({"key": shown.key, "url": shown.url, "mail": shown.mail} if shown else empty)
 
 
 def refusal_json(row: Refusal) -> dict[str, Any]:
@@ -173,6 +191,14 @@ def change_source(request: HttpRequest, source_id: int, body: SourceChange) -> d
     if "service" in changes:
         changes["service"] = catalogue.service(actor, changes["service"]).slug
     return detail_json(actor, actions.update_source(source_id, actor=actor, **changes))
+
+
+@router.post("/sources/{int:source_id}/try", response=TriedOut)
+def try_payload(request: HttpRequest, source_id: int, body: TryIn) -> dict[str, Any]:
+    """What a source would make of a payload: its signals, or why there are none. Nothing is stored."""
+    actor = asker(request)
+    found = queries.tried(actor, queries.source(actor, source_id), body.payload.encode("utf-8", "replace"))
+    return {"status": found.status, "signals": msgspec.to_builtins(found.signals), "refused": found.refused}
 
 
 @router.post("/sources/{int:source_id}/rotate-key", response=SourceDetail)

@@ -1,5 +1,7 @@
 """``tocsin source``, ``refusal``."""
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -98,6 +100,23 @@ def change_source(
     output.emit(changed, lambda value: output.say(f"Changed source {value['id']}."))
 
 
+@source.verb("try")
+def try_source(
+    name: Which,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="File with what the tool sends; - is standard input.", exists=True, dir_okay=False, allow_dash=True
+        ),
+    ],
+) -> None:
+    """Say what a source would make of a payload, without storing anything."""
+    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    with api() as server:
+        found = server.post(f"/sources/{_id(server, name)}/try", {"payload": raw.decode("utf-8", "replace")})
+    output.emit(found)
+
+
 @source.verb("rotate-key")
 def rotate_key(name: Which, yes: Yes = False) -> None:
     """Give a source a new key; the old one stops working at once."""
@@ -120,7 +139,7 @@ def delete_sources(
 
 @refusal.verb("list")
 def list_refusals(
-    reason: Annotated[str, typer.Option(help="unrouted, malformed, unauthorised, too_large or limited.")] = "",
+    reason: Annotated[str, typer.Option(help="unrouted, malformed, unauthorised, too_large, limited or ignored.")] = "",
     limit: Limit = 50,
 ) -> None:
     """List what was refused, newest first, and why."""

@@ -4,25 +4,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db.models import Q, QuerySet, Sum
 
-from tocsin.intake.contract import SourceKind
+from tocsin.intake.contract import ParseError, Request, Signal, SourceKind
 from tocsin.intake.kinds import all_kinds, kind_of, open_config
 from tocsin.intake.models import Heartbeat, Inbox, Refusal, RefusalCount, Source
 from tocsin.intake.rules import SourceSpec
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform import clock, secrets, settings
 from tocsin.platform.actor import Actor
-from tocsin.platform.errors import NotFound
+from tocsin.platform.errors import Conflict, NotFound
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a sender sends: the key and the whole address."""
+    """Where a sender sends: the key and the whole address. ``mail``: for a source of mail, when mail is taken in."""
 
     key: str
     url: str
+    mail: str = ""
 
 
 def kinds() -> list[SourceKind]:
@@ -74,8 +76,12 @@ def address_of(source: Source, base: str = "") -> Address:
     """The key and the address for senders; ``base`` is the address of this installation when not the configured one."""
     key = key_of(source)
     known = kind_of(source.kind)
-    base = base.rstrip("/") or settings.get().public_url
-    return Address(key, known.address(base, key) if known else f"{base}/in/{source.kind}/{key}")
+    configured = settings.get()
+    base = base.rstrip("/") or configured.public_url
+    if known is None:
+        return Address(key, f"{base}/in/{source.kind}/{key}")
+    mail = f"{key}@{configured.mail_domain}" if known.listener == "mail" and configured.mail_domain else ""
+    return Address(key, known.address(base, key), mail)
 
 
 def guide_of(source: Source, base: str = "") -> str:
@@ -84,7 +90,26 @@ def guide_of(source: Source, base: str = "") -> str:
     if known is None:
         return ""
     address = address_of(source, base)
-    return known.guide().replace("{url}", address.url).replace("{key}", address.key)
+    said = {
+        "{url}": address.url,
+        "{key}": address.key,
+        "{mail}": address.mail or f"{address.key}@(the domain of TOCSIN_MAIL_DOMAIN, which is not set)",
+        "{syslog}": _syslog_ports(),
+    }
+    guide = known.guide()
+    for name, text in said.items():
+        guide = guide.replace(name, text)
+    return guide
+
+
+def _syslog_ports() -> str:
+    """Where syslog is taken in, for people; as far as this process knows."""
+    configured = settings.get()
+    host = urlsplit(configured.public_url).hostname or "this host"
+    plain, secure = configured.syslog_address, configured.syslog_tls_address
+    said = [f"{host} port {plain[1]} (UDP and TCP)"] if plain else []
+    said += [f"{host} port {secure[1]} (TLS)"] if secure else []
+    return " and ".join(said) or "a port that `TOCSIN_SYSLOG_LISTEN` names; it is not set here"
 
 
 def export_sources() -> list[SourceSpec]:
@@ -138,6 +163,40 @@ def refusal_counts(actor: Actor, *, since: datetime | None = None) -> list[dict[
 def waiting() -> int:
     """Signals accepted but not yet decided."""
     return Inbox.objects.count()
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a source would make of a payload: signals; what it leaves out or refuses, and why; what it would answer."""
+
+    signals: list[Signal]
+    refused: list[str]
+    status: int
+
+
+def tried(actor: Actor, source: Source, payload: bytes) -> Tried:
+    """What the source would make of a payload, sent to its address. Nothing is stored.
+
+    For who may configure the source. Raises Forbidden, NotFound, Conflict (its secrets cannot be read).
+    """
+    require(actor, Deed.CONFIGURE, source.service.team_id)
+    known = kind(source.kind)
+    try:
+        config = known.defaults() | {
+            name: secrets.decrypt(value) if name in known.secrets else value for name, value in source.config.items()
+        }
+    except secrets.SecretUnreadable as error:
+        raise Conflict("The secrets of this source were stored under another TOCSIN_SECRET_KEY.") from error
+    path = known.paths[0] if known.paths else f"/in/{known.kind}/key"
+    # a mail that is tried out has no envelope, and a syslog message came from nowhere
+    request = Request(payload, now=clock.now(), path=path, headers={"content-type": "application/json"})
+    try:
+        if known.key is not None:
+            known.key(request)
+        parsed = known.parse(request, config)
+    except ParseError as error:
+        return Tried([], error.errors, error.status)
+    return Tried(parsed.signals, parsed.refused, parsed.answer.status)
 
 
 SourceRow = Source

@@ -20,10 +20,14 @@ class Arrived:
 
 
 class Taker(Protocol):
-    """A room that takes mail for some of the local parts."""
+    """A room that takes mail for some of the local parts. Answers are lines of SMTP, as ``550 5.1.1 Why``."""
 
     def knows(self, local: str) -> bool:
-        """Whether this local part is one of the room's. Asked before the mail is sent: no I/O, never raises."""
+        """Whether this local part may be one of the room's. Asked before the mail is sent: no I/O, never raises."""
 
-    def keep(self, mail: Arrived) -> None:
-        """Write the mail down, in the caller's transaction; what to do about it is decided afterwards."""
+    def turns_away(self, local: str, client: str) -> str:
+        """What to answer instead of taking the mail; empty: take it. May ask the database, and raise its error."""
+
+    def keep(self, mail: Arrived) -> str:
+        """Write the mail down, in the caller's transaction; what to do about it is decided afterwards. What to answer
+        when it is refused for ever; empty when it is kept."""

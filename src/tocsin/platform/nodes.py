@@ -21,7 +21,7 @@ def own_id(kind: str) -> str:
 
 
 def report(kind: str, facts: Mapping[str, object] | None = None) -> None:
-    """Say that this process lives; ``kind`` is ``web``, ``engine`` or ``mail``, ``facts`` are for the health page."""
+    """Say that this process lives. ``kind``: ``web``, ``engine``, ``mail`` or ``syslog``; ``facts``: for Health."""
     now = clock.now()
     seen = Node.objects.filter(pk=own_id(kind)).update(seen_at=now, facts=dict(facts or {}))
     if not seen:
@@ -46,6 +46,13 @@ def alive(kind: str) -> list[str]:
     """Names of the living processes of a kind, in an order that all of them see alike."""
     since = clock.now() - ALIVE
     return sorted(Node.objects.filter(kind=kind, seen_at__gt=since).values_list("pk", flat=True))
+
+
+def summed(kind: str) -> dict[str, int]:
+    """What the living processes of a kind report in numbers, added up; ``listeners``: how many there are."""
+    rows = list(Node.objects.filter(pk__in=alive(kind)).values_list("facts", flat=True))
+    names = {name for facts in rows for name, value in facts.items() if isinstance(value, int)}
+    return {name: sum(facts.get(name, 0) for facts in rows) for name in names} | {"listeners": len(rows)}
 
 
 def forget() -> int:

@@ -64,8 +64,8 @@ class Settings(BaseSettings):
     email_from: str = Field("Tocsin <tocsin@localhost>", description="Sender of mail.")
     mail_domain: str = Field(
         "",
-        description="Domain whose mail comes to `tocsin mail`: pages can be answered by mail, and mail that comes back "
-        "is noticed. Empty: neither.",
+        description="Domain whose mail comes to `tocsin mail`: pages can be answered by mail, mail that comes back "
+        "is noticed, and sources have mail addresses. Empty: none of it.",
     )
     mail_listen: str = Field(
         "",
@@ -75,6 +75,23 @@ class Settings(BaseSettings):
     mail_max_size: int = Field(10 * 1024 * 1024, ge=64 * 1024, description="Largest mail that is taken in, bytes.")
     mail_tls_cert: Path | None = Field(None, description="Certificate chain (PEM) for STARTTLS of `tocsin mail`.")
     mail_tls_key: Path | None = Field(None, description="Private key (PEM) that belongs to mail_tls_cert.")
+    syslog_listen: str = Field(
+        "",
+        description="Address and port on which syslog is taken in over UDP and TCP, as 0.0.0.0:5514; `tocsin up` then "
+        "runs `tocsin syslog` too. Empty: not without TLS.",
+    )
+    syslog_tls_listen: str = Field(
+        "", description="Address and port on which syslog is taken in over TLS, as 0.0.0.0:6514. Empty: not over TLS."
+    )
+    syslog_tls_cert: Path | None = Field(None, description="Certificate chain (PEM) for syslog over TLS.")
+    syslog_tls_key: Path | None = Field(None, description="Private key (PEM) that belongs to syslog_tls_cert.")
+    syslog_tls_ca: Path | None = Field(
+        None,
+        description="Authority (PEM) whose certificate every sender of syslog over TLS must show. Empty: none must.",
+    )
+    syslog_max_size: int = Field(
+        64 * 1024, ge=2048, description="Largest syslog message that is taken in whole, bytes; longer ones are cut."
+    )
     outbound_allow: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
         [],
         description="Private networks that webhooks and other outbound requests may reach, separated by commas. "
@@ -109,7 +126,7 @@ class Settings(BaseSettings):
     def _networks(cls, value: list[Any]) -> list[IPv4Network | IPv6Network]:
         return [ip_network(str(item), strict=False) for item in value]
 
-    @field_validator("mail_listen")
+    @field_validator("mail_listen", "syslog_listen", "syslog_tls_listen")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
         if value and not ((found := LISTEN.fullmatch(value)) and int(found["port"]) <= 65535):
@@ -133,11 +150,28 @@ class Settings(BaseSettings):
             raise ValueError("TOCSIN_MAIL_TLS_CERT and TOCSIN_MAIL_TLS_KEY belong together; one of them is missing")
         return self
 
+    @model_validator(mode="after")
+    def _syslog_in(self) -> Self:
+        if self.syslog_tls_listen and not (self.syslog_tls_cert and self.syslog_tls_key):
+            raise ValueError(
+                "TOCSIN_SYSLOG_TLS_CERT and TOCSIN_SYSLOG_TLS_KEY are needed with TOCSIN_SYSLOG_TLS_LISTEN"
+            )
+        return self
+
     @property
     def mail_address(self) -> tuple[str, int] | None:
         """Where mail is taken in on this machine: host and port; None: nowhere."""
-        host, _, port = self.mail_listen.rpartition(":")
-        return (host.strip("[]"), int(port)) if self.mail_listen else None
+        return _host_and_port(self.mail_listen)
+
+    @property
+    def syslog_address(self) -> tuple[str, int] | None:
+        """Where syslog is taken in over UDP and TCP: host and port; None: nowhere."""
+        return _host_and_port(self.syslog_listen)
+
+    @property
+    def syslog_tls_address(self) -> tuple[str, int] | None:
+        """Where syslog is taken in over TLS: host and port; None: nowhere."""
+        return _host_and_port(self.syslog_tls_listen)
 
     @property
     def public_url(self) -> str:
@@ -167,6 +201,11 @@ class Settings(BaseSettings):
         finally:
             draft.unlink()
         return path.read_text().strip()
+
+
+def _host_and_port(text: str) -> tuple[str, int] | None:
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), int(port)) if text else None
 
 
 def names() -> dict[str, str]:

@@ -221,6 +221,26 @@ def _mail_in(settings: Settings) -> Iterator[Finding]:
     yield Finding("mail in", OK, f"{len(alive)} running for {settings.mail_domain}")
 
 
+def _syslog_in(settings: Settings) -> Iterator[Finding]:
+    if not (settings.syslog_listen or settings.syslog_tls_listen):
+        return
+    alive = nodes.alive("syslog")
+    if not alive:
+        yield Finding("syslog in", FAIL, "no process takes syslog in", "See the lines of `syslog`.")
+        return
+    for name, address in (("", settings.syslog_address), (" (TLS)", settings.syslog_tls_address)):
+        if address is None:
+            continue
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104 - compared, not bound
+        try:
+            socket.create_connection((host, address[1]), timeout=NETWORK_S).close()
+        except OSError as error:
+            said = f"{host}:{address[1]}{name}: {health.first_line(error)}"
+            yield Finding("syslog in", FAIL, said, "See the lines of `syslog`.")
+            return
+    yield Finding("syslog in", OK, f"{len(alive)} running")
+
+
 def _address(settings: Settings) -> Iterator[Finding]:
     url = settings.public_url
     parts = urlsplit(url)
@@ -279,7 +299,8 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _lateness,
     _mail,
     _mail_in,
+    _syslog_in,
     _address,
     _tls,
 )
-NEED_DATABASE = {_schema, _clock, _processes, _lateness, _mail_in}
+NEED_DATABASE = {_schema, _clock, _processes, _lateness, _mail_in, _syslog_in}

@@ -26,23 +26,26 @@ from django.db import transaction
 
 from tocsin.delivery.actions.mail import Mailroom
 from tocsin.delivery.threads import Database
+from tocsin.intake.mailroom import SourceMail
 from tocsin.platform.mail import Arrived, Taker
 from tocsin.platform.settings import Settings
 from tocsin.project.health import start_reporting
 
 log = structlog.get_logger("tocsin.mail")
 
-TAKERS: tuple[Taker, ...] = (Mailroom(),)
+TAKERS: tuple[Taker, ...] = (Mailroom(), SourceMail())
 
 MOST_RECIPIENTS = 20
 CONNECTIONS = 200  # at once, from everybody
 CONNECTIONS_EACH = 20  # from one address; a mail relay of the house is one address
 MAILS_EACH = 300  # from one address within a minute
+ASKED_EACH = 1_000  # recipients of one address within a minute that the database is asked about
 LOGGED_EACH = 5  # refusals of one address that are logged within a minute
 MINUTE_S = 60.0
 SILENCE_S = 60.0  # a connection that says nothing for so long is closed
 STORE_S = 20.0  # then the database counts as away; a sender waits for minutes (RFC 5321, 4.5.3.2)
 DRAIN_S = 10.0
+LATER = "451 4.3.0 It cannot be kept at the moment, please come again"
 
 
 class Pace:
@@ -74,8 +77,9 @@ class Desk:
         self.database = database
         self.counts: Counter[str] = Counter()
         self.pace = Pace(MAILS_EACH)
+        self.asked = Pace(ASKED_EACH)
         self.told = Pace(LOGGED_EACH)
-        self.under_way: set[asyncio.Task[None]] = set()
+        self.under_way: set[asyncio.Task[list[str]]] = set()
 
     def taker_of(self, address: str) -> tuple[str, Taker] | None:
         """The local part and who takes it; None when it is nobody's."""
@@ -106,7 +110,23 @@ class Desk:
         """One more recipient. What is refused is counted, and logged without the address, which may be a secret."""
         if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
             return "452 4.5.3 Too many recipients, please send it again to the others"
-        if self.taker_of(address) is None:
+        found = self.taker_of(address)
+        away = ""
+        if found is not None:
+            local, taker = found
+            if not self.asked.allows(client_of(session), asyncio.get_running_loop().time()):
+                self.counts["slowed"] += 1
+                return "450 4.7.1 Too many recipients within a minute, please come again"
+            try:
+                async with asyncio.timeout(STORE_S):
+                    away = await self.database(taker.turns_away, local, client_of(session))
+            except (DatabaseError, TimeoutError) as error:
+                self.put_off(error)
+                return LATER
+        if away:
+            self.counts["refused"] += 1
+            return away
+        if found is None:
             self.counts["refused"] += 1
             ours = address.lower().endswith(f"@{self.domain}")
             if self.told.allows(client_of(session), asyncio.get_running_loop().time()):
@@ -131,11 +151,19 @@ class Desk:
             async with asyncio.timeout(STORE_S):
                 await storing
         except (DatabaseError, TimeoutError) as error:
-            self.counts["put_off"] += 1
-            log.warning("mail.waiting", error=f"{type(error).__name__}: {error}".splitlines()[0][:200])
-            return "451 4.3.0 It cannot be kept at the moment, please come again"
+            self.put_off(error)
+            return LATER
+        answers = storing.result()
+        if all(answers):
+            self.counts["refused"] += 1
+            return answers[0]
         self.counts["taken"] += 1
         return "250 2.0.0 Kept"
+
+    def put_off(self, error: BaseException) -> None:
+        """The database is away: count it, and say so."""
+        self.counts["put_off"] += 1
+        log.warning("mail.waiting", error=f"{type(error).__name__}: {error}".splitlines()[0][:200])
 
     async def handle_exception(self, error: Exception) -> str:
         """A fault of ours: whoever sends it keeps it."""
@@ -143,11 +171,10 @@ class Desk:
         return "451 4.3.0 Something went wrong here, please come again"
 
 
-def keep(mails: Sequence[tuple[Taker, Arrived]]) -> None:
-    """Commit a mail for all of its recipients, or for none."""
+def keep(mails: Sequence[tuple[Taker, Arrived]]) -> list[str]:
+    """Commit a mail for all of its recipients, or for none. What to answer for each; empty where it is kept."""
     with transaction.atomic():
-        for taker, mail in mails:
-            taker.keep(mail)
+        return [taker.keep(mail) for taker, mail in mails]
 
 
 def client_of(session: Any) -> str:

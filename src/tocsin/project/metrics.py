@@ -42,7 +42,10 @@ def _gauge(name: str, text: str, values: Iterable[tuple[str, float]], label: str
 
 
 def _nodes() -> Iterator[Metric]:
-    wanted = ("web", "engine", *(["mail"] if settings.TOCSIN.mail_domain else []))
+    configured = settings.TOCSIN
+    wanted = ["web", "engine"]
+    wanted += ["mail"] if configured.mail_domain else []
+    wanted += ["syslog"] if configured.syslog_listen or configured.syslog_tls_listen else []
     kinds = [(kind, float(len(nodes.alive(kind)))) for kind in wanted]
     yield _gauge("nodes", "Processes that reported lately.", kinds, "kind")
     version = GaugeMetricFamily("tocsin_build", "The version that answers; always 1.", labels=["version"])

@@ -34,6 +34,7 @@ class Options:
     log_level: str = "INFO"
     workers: int = 1
     mail: bool = False
+    syslog: bool = False
 
 
 def become(options: Options) -> NoReturn:
@@ -126,6 +127,8 @@ class _Assembly:
         self.supervisor.add(Child("engine", [*tocsin, "engine"], self.environment))
         if self.options.mail:
             self.supervisor.add(Child("mail", [*tocsin, "mail"], self.environment))
+        if self.options.syslog:
+            self.supervisor.add(Child("syslog", [*tocsin, "syslog"], self.environment))
 
     def _prepared(self, code: int, output: str) -> None:
         if code:

@@ -35,7 +35,10 @@ def light(now: datetime) -> Light:
     if Delivery.objects.filter(state="pending", next_at__lt=now - LATE).exists():
         troubles.append("A message has waited more than 30 seconds to be sent.")
     if settings.TOCSIN.mail_domain and not Node.objects.filter(kind="mail", seen_at__gte=now - GONE).exists():
-        troubles.append("No process takes mail in: replies to pages do not arrive. Start “tocsin mail”.")
+        troubles.append("No process takes mail in: replies and mail for sources do not arrive. Start “tocsin mail”.")
+    listens = settings.TOCSIN.syslog_listen or settings.TOCSIN.syslog_tls_listen
+    if listens and not Node.objects.filter(kind="syslog", seen_at__gte=now - GONE).exists():
+        troubles.append("No process takes syslog in: its messages are lost. Start “tocsin syslog”.")
     if IncomingMail.objects.filter(next_at__lt=now - LATE).exists():
         troubles.append("A mail that came in has waited more than 30 seconds to be dealt with.")
     if Inbox.objects.filter(received_at__lt=now - LATE).exists():

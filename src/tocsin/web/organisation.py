@@ -209,7 +209,8 @@ def audit_one(request: Request, entry_id: int) -> HttpResponse:
 def health(request: Request) -> HttpResponse:
     """Tocsin's own health: the light and its reasons, processes, queues."""
     moment = now(request)
-    living = {*nodes.alive("web"), *nodes.alive("engine"), *nodes.alive("mail")}
+    living = {name for kind in ("web", "engine", "mail", "syslog") for name in nodes.alive(kind)}
+    configured = settings.TOCSIN
     rows = [(row, row.pk in living) for row in Node.objects.order_by("kind", "host", "pid")]
     return page(
         request,
@@ -220,11 +221,12 @@ def health(request: Request) -> HttpResponse:
             "nodes": rows,
             "delivery": delivery.delivery_health(),
             "mail": mail_queries.mail_in(),
+            "syslog": nodes.summed("syslog") if configured.syslog_listen or configured.syslog_tls_listen else None,
             "waiting": intake.waiting(),
             "version": __version__,
             "has_web": any(row.kind == "web" and lives for row, lives in rows),
             "has_engine": any(row.kind == "engine" and lives for row, lives in rows),
-            "public_url": settings.TOCSIN.public_url,
+            "public_url": configured.public_url,
             "promise": objective.kept(),
             "lately": objective.measured(),
             "objective": {"within_s": objective.WITHIN_S, "share": objective.SHARE * 100},

@@ -31,7 +31,11 @@ class Mailroom:
         """Whether we have signed this address. One that was made up is refused like any that does not exist."""
         return mailboxes.named(local) is not None
 
-    def keep(self, mail: Arrived) -> None:
+    def turns_away(self, local: str, client: str) -> str:
+        """Nobody whose address we have signed."""
+        return ""
+
+    def keep(self, mail: Arrived) -> str:
         """Write a mail down, once for each recipient and identity, and wake an engine when this commits.
 
         Raises the database's error when it is away; then nothing was taken.
@@ -57,6 +61,7 @@ class Mailroom:
             ignore_conflicts=True,
         )
         events.wake("mail")
+        return ""
 
 
 def work_through(limit: int = 100) -> int:

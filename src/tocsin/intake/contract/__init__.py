@@ -2,6 +2,7 @@
 
 from tocsin.intake.contract.facts import FORM, Facts, form_of, heard, json_of, report, stored, tags
 from tocsin.intake.contract.kind import Answer, Field, Parsed, ParseError, Request, SourceKind, checked_config
+from tocsin.intake.contract.lines import Fit, Lines, LinesError, lines_of, lines_problem
 from tocsin.intake.contract.mapping import MAPPING_FIELDS, Mapping, mapping_problems
 from tocsin.intake.contract.proof import check_signature, check_token
 from tocsin.intake.contract.signal import (
@@ -9,7 +10,9 @@ from tocsin.intake.contract.signal import (
     KEY_LIMIT,
     SEVERITIES,
     TITLE_LIMIT,
+    Action,
     Link,
+    Severity,
     Signal,
     cut_title,
     identity,
@@ -25,14 +28,19 @@ __all__ = [
     "MAPPING_FIELDS",
     "SEVERITIES",
     "TITLE_LIMIT",
+    "Action",
     "Answer",
     "Facts",
     "Field",
+    "Fit",
+    "Lines",
+    "LinesError",
     "Link",
     "Mapping",
     "ParseError",
     "Parsed",
     "Request",
+    "Severity",
     "Signal",
     "SourceKind",
     "as_text",
@@ -47,6 +55,8 @@ __all__ = [
     "heard",
     "identity",
     "json_of",
+    "lines_of",
+    "lines_problem",
     "mapping_problems",
     "moment",
     "plain_json",

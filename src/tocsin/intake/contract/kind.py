@@ -61,11 +61,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """Signals of a request, the answer once they are durable, and what of a mixed batch was left out and why."""
+    """Signals of a request, the answer once they are durable, and what was left out and why.
+
+    ``reason`` is that of what was left out: ``malformed`` in a mixed batch; ``ignored`` when that is as it should be.
+    """
 
     signals: list[Signal]
     answer: Answer
     refused: list[str] = []
+    reason: str = "malformed"
 
 
 class ParseError(Exception):
@@ -85,8 +89,8 @@ class ParseError(Exception):
 class Field:
     """One thing that a source may be told; a form renders itself from it.
 
-    ``type`` is ``text``, ``choice``, ``number``, ``flag``, ``cel`` or ``secret``: kept encrypted, never
-    shown, and left as it is when a change leaves it out. ``choices`` maps a choice to its label.
+    ``type`` is ``text``, ``lines`` (text of several lines), ``choice``, ``number``, ``flag``, ``cel`` or ``secret``:
+    kept encrypted, never shown, and left as it is when a change leaves it out. ``choices`` maps a choice to its label.
     """
 
     name: str
@@ -119,6 +123,8 @@ class SourceKind:
     needs    (request, config) -> address of a public document without which ``parse`` cannot judge the request (the
              certificate of a signature), or None; the door fetches and keeps it. Raises ParseError
     check    (config) -> problems by field, beyond what the fields themselves say
+    listener what else brings this kind's signals, beside its address: ``mail`` (``tocsin mail``), ``syslog``
+             (``tocsin syslog``), or nothing. The body is then the mail, or the message
     unknown  status of an unknown key found by ``key``
     """
 
@@ -138,11 +144,12 @@ class SourceKind:
     answer: Callable[[Request], Answer | None] | None = None
     needs: Callable[[Request, Mapping[str, Any]], str | None] | None = None
     check: Callable[[Mapping[str, Any]], dict[str, str]] | None = None
+    listener: str = ""
     unknown: int = 404
     unknown_text: str = "no source has this key"
 
     def guide(self) -> str:
-        """How to connect the tool, Markdown. ``{url}`` and ``{key}`` stand for the source's own."""
+        """How to connect the tool, Markdown. ``{url}``, ``{key}``, ``{mail}`` and ``{syslog}`` stand for its own."""
         return (self.folder / "guide.md").read_text(encoding="utf-8")
 
     def address(self, base: str, key: str) -> str:

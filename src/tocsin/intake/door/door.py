@@ -229,10 +229,12 @@ class Door:
                 await self._provide(kind, request, source)
             parsed: Parsed = kind.parse(request, source.config)
         except ParseError as error:
-            reason = "unauthorised" if error.status == 401 else "malformed"
+            reason = "unauthorised" if error.status in (401, 403) else "malformed"
             raise _Refused(reason, error.status, error.errors, kind, source, shape=error.kind) from error
         signals = parsed.signals
         if not signals:
+            if parsed.refused:
+                self._note(parsed.reason, parsed.answer.status, scope, path, source.id, parsed.refused, body)
             return parsed.answer
         number = source.id
         rows = [row_of(number, signal) for signal in signals]
@@ -242,7 +244,7 @@ class Door:
         except Overloaded as overloaded:
             raise self._later(str(overloaded), kind, source, overloaded.retry_after) from overloaded
         if parsed.refused:
-            self._note("malformed", parsed.answer.status, scope, path, source.id, parsed.refused, body)
+            self._note(parsed.reason, parsed.answer.status, scope, path, source.id, parsed.refused, body)
         return parsed.answer
 
     async def _provide(self, kind: SourceKind, request: Request, source: Known) -> None:

@@ -69,6 +69,11 @@ class Sources:
         self._wanted: dict[str, asyncio.Future[None]] = {}
         self._looking: asyncio.Task[None] | None = None
         self.loaded = False
+        self.version = 0  # grows whenever something may have changed
+
+    def all(self) -> list[Known]:
+        """Every source that is known, in the order of their ids."""
+        return sorted(self._known.values(), key=lambda known: known.id)
 
     def get(self, key: str) -> Known | None:
         """The source of a key, from memory."""
@@ -127,6 +132,7 @@ class Sources:
         if old is not None and old.id == fresh.id and old.limit == fresh.limit:
             fresh.bucket = old.bucket
         self._known[fresh.digest] = fresh
+        self.version += 1
 
     def replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take these rows for all the sources there are."""
@@ -142,6 +148,7 @@ class Sources:
         }
         self._unknown = {digest: until for digest, until in self._unknown.items() if digest not in self._known}
         self.loaded = True
+        self.version += 1
 
     def __len__(self) -> int:
         return len(self._known)

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from tocsin.intake.pages.editor import delete, edit, new, rotate, switch, test
+from tocsin.intake.pages.editor import delete, edit, new, rotate, switch, test, try_out
 from tocsin.intake.pages.refused import refused, refused_one
 from tocsin.intake.pages.sources import source, sources
 
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("sources/<int:source_id>/", source, name="source"),
     path("sources/<int:source_id>/edit/", edit, name="source-edit"),
     path("sources/<int:source_id>/test/", test, name="source-test"),
+    path("sources/<int:source_id>/try/", try_out, name="source-try"),
     path("sources/<int:source_id>/switch/", switch, name="source-switch"),
     path("sources/<int:source_id>/key/", rotate, name="source-key"),
     path("sources/<int:source_id>/delete/", delete, name="source-delete"),

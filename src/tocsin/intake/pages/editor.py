@@ -62,6 +62,9 @@ def form_field(item: Field) -> forms.Field:
         hint = f"{item.hint} What is stored stays when this is left empty."
         widget = forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False)
         return forms.CharField(max_length=4000, widget=widget, **(common | {"help_text": hint}))
+    if item.type == "lines":
+        area = forms.Textarea(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off", "rows": 6})
+        return forms.CharField(max_length=4000, widget=area, **common)
     if item.type == "cel":
         attrs = {"class": "mono", "spellcheck": "false", "autocomplete": "off"}
         return forms.CharField(max_length=4000, widget=forms.TextInput(attrs=attrs), **common)
@@ -176,6 +179,31 @@ def test(request: Request, source_id: int) -> HttpResponse:
         back_to(request, f"/sources/{row.pk}/"),
         "A test signal is on its way; what became of it is listed below.",
     )
+
+
+class PayloadForm(forms.Form):
+    """A payload to try out."""
+
+    payload = forms.CharField(
+        max_length=200_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off", "rows": 14}),
+        help_text="What the tool sends: JSON, a whole mail with its headers, syslog messages. Nothing is stored.",
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def try_out(request: Request, source_id: int) -> HttpResponse:
+    """Say what the source would make of a payload, without storing anything."""
+    row = queries.source(request.actor, source_id)
+    require(request.actor, Deed.CONFIGURE, row.service.team_id)
+    form = PayloadForm(request.POST or None)
+    found = None
+    if request.method == "POST" and form.is_valid():
+        found = queries.tried(request.actor, row, form.cleaned_data["payload"].encode("utf-8", "replace"))
+    facts = {"title": f"Try a payload: {row.name}", "form": form, "back": f"/sources/{row.pk}/", "found": found}
+    return page(request, "intake/try.html", facts, 422 if form.errors else 200)
 
 
 @require_POST

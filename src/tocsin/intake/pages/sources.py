@@ -24,6 +24,7 @@ REASONS = {
     "unrouted": ("Unrouted", "circle-help", "No source has this key."),
     "unauthorised": ("Unauthorised", "lock", "No key, or a wrong one, where one is needed."),
     "too_large": ("Too large", "ban", "The body is larger than this installation accepts."),
+    "ignored": ("Ignored", "filter", "The source's own rules leave it out, or a machine only answered."),
     "limited": ("Over the limit", "timer", "The source sent more signals a minute than its limit."),
 }
 
@@ -123,11 +124,11 @@ def source(request: Request, source_id: int) -> HttpResponse:
     )
 
 
-def _config(row: Source) -> list[tuple[str, object]]:
-    """The configuration under the labels of the kind's descriptor."""
+def _config(row: Source) -> list[tuple[str, object, bool]]:
+    """The configuration under the labels of the kind's descriptor, and whether it has lines of its own."""
     kind = kind_of(row.kind)
     if kind is None:
-        return list(row.config.items())
+        return [(name, value, False) for name, value in row.config.items()]
     words = {True: "yes", False: "no"}
     return [
         (
@@ -135,6 +136,7 @@ def _config(row: Source) -> list[tuple[str, object]]:
             "stored, and not shown"
             if item.type == "secret"
             else item.choices.get(str(value)) or (words[value] if isinstance(value, bool) else value),
+            item.type == "lines",
         )
         for item in kind.fields
         if (value := row.config.get(item.name, item.default)) not in (None, "")

@@ -64,6 +64,31 @@ def test_a_test_signal_goes_into_the_inbox(dana: Client, source: Source) -> None
     assert dana.post(f"/sources/{source.pk}/test/").status_code == 409
 
 
+MAIL = "From: nas@x.example\nSubject: Disk {}\n\nLook at it.\n"
+
+
+def test_a_payload_is_tried_out_and_nothing_is_stored(dana: Client, made: dict[str, Any]) -> None:
+    actor = people.actor_of(made["users"][0])
+    row = actions.create_source("search", "email", actor=actor, config={"rules": "ignore subject spam"})
+    page = f"/sources/{row.pk}/try/"
+    assert page in dana.get(f"/sources/{row.pk}/").content.decode()
+    assert dana.get(page).status_code == 200
+    shown = dana.post(page, {"payload": MAIL.format("<full>")}).content.decode()
+    assert "Disk &lt;full&gt;" in shown
+    assert "disk &lt;full&gt;" in shown, "the key"
+    assert "line 1: ignore subject spam" in dana.post(page, {"payload": MAIL.format("spam")}).content.decode()
+    assert "the body is no mail" in dana.post(page, {"payload": "x"}).content.decode()
+    assert dana.post(page, {"payload": ""}).status_code == 422
+    for kind in ("pagerduty", "opsgenie", "syslog", "aws-sns"):
+        other = actions.create_source("search", kind, actor=actor)
+        assert dana.post(f"/sources/{other.pk}/try/", {"payload": "{}"}).status_code == 200
+    assert not Inbox.objects.exists()
+    assert not Refusal.objects.exists()
+    client = Client()
+    client.force_login(made["users"][1], backend=BACKEND)
+    assert client.get(page).status_code == 403
+
+
 def test_the_key_is_shown_only_to_who_may_configure(dana: Client, source: Source, made: dict[str, Any]) -> None:
     client = Client()
     client.force_login(made["users"][1], backend=BACKEND)

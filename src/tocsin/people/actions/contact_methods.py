@@ -1,7 +1,6 @@
 """How a person is reached: contact methods and the notification rules that use them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import entry_points
 from typing import Protocol, cast
 
 from django.db import transaction
@@ -15,8 +14,8 @@ from tocsin.platform.errors import Conflict, Invalid, NotFound
 
 
 def channel_names() -> list[str]:
-    """Names of the installed channels, sorted: those registered under the entry point ``tocsin.channels``."""
-    return sorted({point.name for point in entry_points(group="tocsin.channels")})
+    """Names of the installed channels, sorted."""
+    return plugins.names("tocsin.channels")
 
 
 class _Field(Protocol):

@@ -64,6 +64,25 @@ def test_settings_of_mail_that_belong_together(monkeypatch: pytest.MonkeyPatch) 
     settings.get.cache_clear()
 
 
+def test_settings_of_syslog_that_belong_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.get.cache_clear()
+    assert settings.get().syslog_address is None
+    settings.get.cache_clear()
+    monkeypatch.setenv("TOCSIN_SYSLOG_LISTEN", "0.0.0.0:5514")
+    monkeypatch.setenv("TOCSIN_SYSLOG_TLS_LISTEN", "[::1]:6514")
+    with pytest.raises(settings.SettingsError, match=r"^TOCSIN_SYSLOG_TLS_CERT and TOCSIN_SYSLOG_TLS_KEY are needed"):
+        settings.get()
+    monkeypatch.setenv("TOCSIN_SYSLOG_TLS_CERT", "/cert.pem")
+    monkeypatch.setenv("TOCSIN_SYSLOG_TLS_KEY", "/key.pem")
+    found = settings.get()
+    assert (found.syslog_address, found.syslog_tls_address) == (("0.0.0.0", 5514), ("::1", 6514))
+    settings.get.cache_clear()
+    monkeypatch.setenv("TOCSIN_SYSLOG_LISTEN", "5514")
+    with pytest.raises(settings.SettingsError, match="TOCSIN_SYSLOG_LISTEN"):
+        settings.get()
+    settings.get.cache_clear()
+
+
 def test_an_unknown_setting_is_an_error_that_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     settings.get.cache_clear()
     monkeypatch.setenv("TOCSIN_PROT", "1")

@@ -1,6 +1,7 @@
 """Health, readiness, figures and the doctor."""
 
 import json
+import socket
 from datetime import timedelta
 from typing import Any
 
@@ -126,3 +127,16 @@ def test_doctor_tries_the_listener_for_mail() -> None:
     assert (elsewhere.state, elsewhere.text) == (OK, "1 running for in.example.org")
     dead = settings.TOCSIN.model_copy(update={"mail_domain": "in.example.org", "mail_listen": "127.0.0.1:9"})
     assert _found("mail in", examine(dead)).state == FAIL
+
+
+def test_doctor_tries_the_listener_for_syslog() -> None:
+    assert not [one for one in examine(settings.TOCSIN) if one.name == "syslog in"]
+    wanted = settings.TOCSIN.model_copy(update={"syslog_listen": "127.0.0.1:9"})
+    assert _found("syslog in", examine(wanted)).text == "no process takes syslog in"
+    nodes.report("syslog")
+    dead = _found("syslog in", examine(wanted))
+    assert (dead.state, dead.text.startswith("127.0.0.1:9: ")) == (FAIL, True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        listens = {"syslog_listen": f"127.0.0.1:{server.getsockname()[1]}"}
+        alive = _found("syslog in", examine(settings.TOCSIN.model_copy(update=listens)))
+    assert (alive.state, alive.text) == (OK, "1 running")

@@ -79,6 +79,19 @@ def test_health_tells_of_mail_that_comes_in(dana: Client, settings: Any) -> None
     assert "No process takes mail in" not in shown
 
 
+def test_health_tells_of_syslog_that_comes_in(dana: Client, settings: Any) -> None:
+    assert "Syslog in" not in dana.get("/settings/health/").content.decode()
+    settings.TOCSIN = settings.TOCSIN.model_copy(update={"syslog_listen": "127.0.0.1:5514"})
+    shown = dana.get("/settings/health/").content.decode()
+    assert "Nobody takes it in" in shown
+    assert "No process takes syslog in" in shown, "the light says it too"
+    nodes.report("syslog", {"messages": 12, "signals": 3, "left_out": 7, "limited": 2})
+    shown = dana.get("/settings/health/").content.decode()
+    assert "12 since the listeners began; 3 became signals" in shown
+    assert "over a limit" in shown
+    assert "No process takes syslog in" not in shown
+
+
 def test_first_steps_lead_from_nothing_to_a_page(client: Client) -> None:
     user = User.objects.create_user("admin@example.org", None, name="Ada", role="admin", created_at=clock.now())
     client.force_login(user, backend=BACKEND)
