@@ -1,7 +1,7 @@
 """What a source plug-in may know of Tocsin, and all it may know: a request comes in, signals go out. Pure."""
 
 from tocsin.intake.contract.facts import FORM, Facts, form_of, heard, json_of, report, stored, tags
-from tocsin.intake.contract.kind import Answer, Field, Parsed, ParseError, Request, SourceKind, checked_config
+from tocsin.intake.contract.kind import Answer, Field, Headers, Parsed, ParseError, Request, SourceKind, checked_config
 from tocsin.intake.contract.mapping import MAPPING_FIELDS, Mapping, mapping_problems
 from tocsin.intake.contract.proof import check_signature, check_token
 from tocsin.intake.contract.signal import (
@@ -28,6 +28,7 @@ __all__ = [
     "Answer",
     "Facts",
     "Field",
+    "Headers",
     "Link",
     "Mapping",
     "ParseError",
