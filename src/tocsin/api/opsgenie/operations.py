@@ -120,7 +120,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *_all("supported", "", f"DELETE {SCHEDULE}", "GET /v2/schedules/on-calls", f"GET {SCHEDULE}/on-calls"),
     *_all("partial", "looks a hundred days ahead", f"GET {SCHEDULE}/next-on-calls"),
     *_all(
-        "partial", "overrides stand behind the rotations, by themselves; nothing is forwarded", f"GET {SCHEDULE}/timeline"
+        "partial", "overrides stand by themselves; nothing is forwarded", f"GET {SCHEDULE}/timeline"
     ),
     *_all("missing", FEEDS, f"GET {SCHEDULE}.ics", "GET /v2/schedules/on-calls/{identifier}.ics"),
     *_all("partial", ROTATING, f"GET,POST {SCHEDULE}/rotations", f"GET,PATCH {ROTATION}"),

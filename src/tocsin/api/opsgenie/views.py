@@ -12,11 +12,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, re_path
 from django.views.decorators.csrf import csrf_exempt
 
+from tocsin.api.compatibility import Operation
 from tocsin.api.limits import limiter
 from tocsin.api.opsgenie import heartbeats, reads, verbs
 from tocsin.api.opsgenie.asking import Asked
 from tocsin.api.opsgenie.managing import Call
-from tocsin.api.opsgenie.operations import SEARCHES, operation_at
+from tocsin.api.opsgenie.operations import operation_at
 from tocsin.api.opsgenie.routes import ROUTES
 from tocsin.intake import queries as intake
 from tocsin.intake.contract import ParseError, plain_json
@@ -113,6 +114,11 @@ def _served(request: HttpRequest) -> HttpResponse:
     return _refused(403, {"Authorization": WRONG_KEY}, "Api request is not allowed with this key.")
 
 
+def _unserved(operation: Operation | None, what: str) -> HttpResponse:
+    note = operation.note if operation is not None else "it has no counterpart here"
+    return _refused(404, {"operation": note}, f"{what[:60]} is not served here: {note}.")
+
+
 def _asked(request: HttpRequest, source: intake.SourceRow | None, person: Actor | None) -> Asked:
     if source is None:
         actor = reader = person or Actor(kind="sender", id=None, name="")
@@ -128,7 +134,7 @@ def _asked(request: HttpRequest, source: intake.SourceRow | None, person: Actor 
 
 def _alerts(request: HttpRequest, asked: Asked, rest: str) -> HttpResponse:
     if rest == "saved-searches" or rest.startswith("saved-searches/"):
-        return _refused(404, {"operation": SEARCHES}, f"This is not served here: {SEARCHES}.")
+        return _unserved(operation_at(str(request.method), f"/v2/alerts/{rest}")[0], "saved-searches")
     if request.method in ("GET", "HEAD"):
         return _read(asked, rest)
     if not rest and request.method == "POST" and asked.source is None:
@@ -156,7 +162,8 @@ def _read(asked: Asked, rest: str) -> HttpResponse:
         return _answer(200, reads.one(asked, name))
     if what in READS:
         return _answer(200, READS[what](asked, name))
-    return _refused(404, {}, f"{what[:60]} is not served here.")
+    operation, _, _ = operation_at("GET", f"/v2/alerts/x/{what}")
+    return _unserved(operation, what)
 
 
 # -- management --------------------------------------------------------------------------------------------------------
@@ -171,8 +178,7 @@ def _managed(request: HttpRequest, person: Actor, path: str) -> HttpResponse:
         return _refused(405 if known else 404, {}, **({"Allow": ", ".join(known)} if known else {}))
     handler = ROUTES.get((operation.method, operation.path))
     if handler is None:
-        text = f"{operation.method} {operation.path} is not served here: {operation.note}."
-        return _refused(404, {"operation": operation.note}, text)
+        return _unserved(operation, operation.path)
     body = _body(request) if method in ("POST", "PUT", "PATCH") else {}
     call = Call(actor=person, query=request.GET, body=body, address=request.build_absolute_uri(request.path))
     return _answer(*handler(call, *names))
