@@ -106,13 +106,13 @@ def world() -> World:
     triage.absorb()
     (alert,) = genie.data("/v2/alerts")
     (incident,) = genie.data("/v1/incidents/")
-    user = made_id("user", c.bob.pk)
+    bob = made_id("user", c.bob.pk)
     note = genie("POST", f"/v1/incidents/{incident['id']}/notes", {"note": "x"}, 202)
-    rule = genie.data(f"/v2/users/{user}/notification-rules")[0]["id"]
+    rule = genie.data(f"/v2/users/{bob}/notification-rules")[0]["id"]
     ids = {
         "alerts": alert["id"],
         "teams": made_id("team", c.team.pk),
-        "users": user,
+        "users": bob,
         "schedules": made["id"],
         "escalations": made_id("escalation", c.policy.pk),
         "incidents": incident["id"],
@@ -121,9 +121,9 @@ def world() -> World:
         "requestId": note["requestId"],
         "memberIdentifier": quote(c.bob.email),
         "teamRoleIdentifier": "admin",
-        "contactId": genie.data(f"/v2/users/{user}/contacts")[1]["id"],
+        "contactId": genie.data(f"/v2/users/{bob}/contacts")[1]["id"],
         "ruleId": rule,
-        "steps": genie.data(f"/v2/users/{user}/notification-rules/{rule}/steps")[0]["id"],
+        "steps": genie.data(f"/v2/users/{bob}/notification-rules/{rule}/steps")[0]["id"],
         "rotations": genie.data(schedule)["rotations"][0]["id"],
         "alias": "cover/1",
     }

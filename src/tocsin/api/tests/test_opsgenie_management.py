@@ -1,4 +1,4 @@
-"""Opsgenie's management API as its clients see it: what is written can be read again, and what cannot be kept is refused."""
+"""Opsgenie's management API as its clients see it: what is written can be read again, what cannot be kept is refused."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

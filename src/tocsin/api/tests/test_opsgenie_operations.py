@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from tocsin.api.compatibility import Operation
 from tocsin.api.opsgenie.operations import OPERATIONS
@@ -84,6 +85,25 @@ def test_what_is_missing_says_so_and_what_to_do_instead(one: Operation) -> None:
     assert found["status_code"] in (404, 422), found
     assert "not served" in found["message"]
     assert found["errors"], found
+
+
+ODD: list[Any] = [
+    None, True, -1, 2**70, 1.5, "", "\x00", "\ud83d", "x" * 40_000, [], {}, [[]], [None], [{}], {"": None}, {"id": 1},
+    {"type": []}, {"name": {}}, "9999-12-31T23:59:60Z", "1970-01-01",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("one", [one for one in SERVED if one.method in ("POST", "PUT", "PATCH")], ids=name)
+def test_nothing_odd_in_a_body_breaks_it(one: Operation) -> None:
+    w = world()
+    path, usual = address(w, one.path), body(w, one) or {}
+    names = {*usual, "name", "user", "rotations", "rules", "repeat", "ownerTeam", "timeRestriction", "role", "note"}
+    for field in sorted(names):
+        for value in (*ODD, *([[{**usual, field: odd}] for odd in ODD] if field in ("rotations", "rules") else [])):
+            with transaction.atomic():
+                found = w.genie(one.method, path, {**usual, field: value})
+                transaction.set_rollback(True)
+            assert found["status_code"] < 500, (field, value, found)
 
 
 def test_the_list_is_whole_and_agrees_with_what_answers() -> None:
