@@ -1,4 +1,4 @@
-"""Opsgenie's management API as its clients see it: what is written can be read again, what cannot be kept is refused."""
+"""Opsgenie's management API as clients see it: what is written can be read again, what cannot be kept is refused."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -257,8 +257,9 @@ def test_alerts_with_a_token_are_answered_in_the_persons_name(w: World) -> None:
         ("POST", "/v2/schedules", {"name": "x", "ownerTeam": {"name": "none"}}, "ownerTeam"),
         ("POST", "/v2/schedules", {"name": "x", "rotations": [{"type": "daily"}]}, "rotations.0.startDate"),
         ("POST", "{schedule}/rotations", {"type": "monthly", "startDate": "2026-01-05T09:00:00Z"}, "participants"),
-        ("POST", "{schedule}/rotations", {"type": "daily", "startDate": "2026-01-05T09:00:00Z",
-                                          "participants": [{"type": "team", "name": "Payments"}]}, "participants.0.type"),
+        ("POST", "{schedule}/rotations",
+         {"type": "daily", "startDate": "2026-01-05T09:00:00Z", "participants": [{"type": "team", "name": "Payments"}]},
+         "participants.0.type"),
         ("POST", "{schedule}/overrides", {"user": {"type": "team", "id": "x"}}, "user.type"),
         ("POST", "{schedule}/overrides", {"user": {"username": "bob@example.org"}, "startDate": "soon"}, "startDate"),
         ("POST", "{schedule}/overrides", {"rotations": [{"id": "x"}]}, "rotations"),
@@ -388,7 +389,7 @@ def covered(found: JSON | None) -> set[int]:
 
 
 @given(restrictions=stretches)
-def test_restrictions_of_the_week_cover_the_same_minutes_here_and_when_told_again(restrictions: list[JSON]) -> None:
+def test_restrictions_cover_the_same_minutes_here_and_when_told_again(restrictions: list[JSON]) -> None:
     sent = {"type": "weekday-and-time-of-day", "restrictions": restrictions}
     kept = windows.read(sent, "timeRestriction")
     here: set[int] = set()

@@ -88,8 +88,7 @@ def test_what_is_missing_says_so_and_what_to_do_instead(one: Operation) -> None:
 
 
 ODD: list[Any] = [
-    None, True, -1, 2**70, 1.5, "", "\x00", "\ud83d", "x" * 40_000, [], {}, [[]], [None], [{}], {"": None}, {"id": 1},
-    {"type": []}, {"name": {}}, "9999-12-31T23:59:60Z", "1970-01-01",
+    None, True, 2**70, "\x00", "\ud83d", "x" * 40_000, [], [None], {}, {"id": 1}, {"type": []}, "9999-12-31T23:59:60Z",
 ]  # fmt: skip
 
 
@@ -97,9 +96,8 @@ ODD: list[Any] = [
 def test_nothing_odd_in_a_body_breaks_it(one: Operation) -> None:
     w = world()
     path, usual = address(w, one.path), body(w, one) or {}
-    names = {*usual, "name", "user", "rotations", "rules", "repeat", "ownerTeam", "timeRestriction", "role", "note"}
-    for field in sorted(names):
-        for value in (*ODD, *([[{**usual, field: odd}] for odd in ODD] if field in ("rotations", "rules") else [])):
+    for field in sorted({*usual, "name", "rotations", "rules", "repeat"}):
+        for value in (*ODD, *([[odd] for odd in ODD] if field in ("rotations", "rules") else [])):
             with transaction.atomic():
                 found = w.genie(one.method, path, {**usual, field: value})
                 transaction.set_rollback(True)
