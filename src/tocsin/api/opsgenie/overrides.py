@@ -76,7 +76,7 @@ def _rotations(call: Call, row: Any) -> None:
     """Raise Invalid where only some rotations are meant: an override here stands before all of them."""
     given = parts(call.body, "rotations")
     spec = oncall.export_schedules([row.pk])[0]
-    names = {layer.name: line for layer, line in zip(spec.layers, oncall.layer_lines(row.pk), strict=True)}
+    names = {layer.name: line for layer, line in zip(spec.layers, oncall.layer_lines(row.pk), strict=False)}
     meant = {number_of("rotation", str(one.get("id") or "")) or names.get(str(one.get("name") or "")) for one in given}
     if given and meant != set(names.values()):
         raise wrong("rotations", "all rotations of the schedule, or none: an override here stands before every one")

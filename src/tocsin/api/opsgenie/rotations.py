@@ -79,7 +79,8 @@ def shapes(call: Call, row: Any, spec: ScheduleSpec) -> list[dict[str, Any]]:
     """The rotations of a schedule, in order."""
     known = folk(call, spec.layers)
     lines = oncall.layer_lines(row.pk)
-    return [shape(line, layer, known) for line, layer in zip(lines, spec.layers, strict=True)]
+    # somebody may have added a layer since the schedule was read
+    return [shape(line, layer, known) for line, layer in zip(lines, spec.layers, strict=False)]
 
 
 # -- from bodies -------------------------------------------------------------------------------------------------------

@@ -78,13 +78,13 @@ def test_what_is_served_answers(one: Operation) -> None:
     assert set(found) & {"data", "result", "message"}
 
 
-@pytest.mark.parametrize("one", MISSING, ids=name)
-def test_what_is_missing_says_so_and_what_to_do_instead(one: Operation) -> None:
+def test_what_is_missing_says_so_and_what_to_do_instead() -> None:
     w = world()
-    found = w.genie(one.method, address(w, one.path), {} if one.method != "GET" else None)
-    assert found["status_code"] in (404, 422), found
-    assert "not served" in found["message"]
-    assert found["errors"], found
+    for one in MISSING:
+        found = w.genie(one.method, address(w, one.path), {} if one.method != "GET" else None)
+        assert found["status_code"] in (404, 422), (one, found)
+        assert "not served" in found["message"], (one, found)
+        assert found["errors"], (one, found)
 
 
 ODD: list[Any] = [
@@ -96,7 +96,8 @@ ODD: list[Any] = [
 def test_nothing_odd_in_a_body_breaks_it(one: Operation) -> None:
     w = world()
     path, usual = address(w, one.path), body(w, one) or {}
-    for field in sorted({*usual, "name", "rotations", "rules", "repeat"}):
+    more = {"/v2/schedules": ["rotations", "ownerTeam"], "/v2/escalations": ["rules", "repeat"]}
+    for field in sorted({*usual, "name", *more.get("/".join(path.split("/")[:3]), [])}):
         for value in (*ODD, *([[odd] for odd in ODD] if field in ("rotations", "rules") else [])):
             with transaction.atomic():
                 found = w.genie(one.method, path, {**usual, field: value})
