@@ -340,7 +340,8 @@ def miss_heartbeats(limit: int = 1000) -> int:
         for beat in beats:
             beat.missed = True
             if beat.source.enabled and beat.last_at is not None and beat.due_at is not None:
-                missed = HeartbeatMissed(beat.source_id, beat.source.name, beat.last_at, beat.due_at)
+                source = beat.source
+                missed = HeartbeatMissed(source.pk, source.name, beat.last_at, beat.due_at, source.config)
                 signals.append((beat.source_id, rules.missed_signal(missed)))
         Heartbeat.objects.bulk_update(beats, ["missed"])
         accept(signals)

@@ -225,6 +225,7 @@ def source_of_key(key: str, kind: str) -> Source | None:
     return found.first()
 
 
-def waits(source_id: int, dedup_key: str) -> bool:
-    """Whether a signal of this source with this key is accepted and not yet decided."""
-    return Inbox.objects.filter(source_id=source_id, dedup_key=dedup_key).exists()
+def waits(source_id: int | None, dedup_key: str) -> bool:
+    """Whether a signal of this source (None: of any) with this key is accepted and not yet decided."""
+    rows = Inbox.objects.filter(dedup_key=dedup_key)
+    return (rows if source_id is None else rows.filter(source_id=source_id)).exists()

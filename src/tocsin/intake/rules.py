@@ -34,12 +34,13 @@ class SourceSpec:
 
 @dataclass(frozen=True)
 class HeartbeatMissed:
-    """A source that owed a check-in and did not make it."""
+    """A source that owed a check-in and did not make it; ``config`` is the source's."""
 
     source_id: int
     name: str
     last_at: datetime
     due_at: datetime
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Rest(msgspec.Struct, gc=False):
@@ -221,16 +222,19 @@ def heartbeat_due(checked_in: datetime, interval_s: int, grace_s: int) -> dateti
 
 
 def missed_signal(missed: HeartbeatMissed) -> Signal:
-    """The signal that a missing check-in becomes."""
+    """The signal that a missing check-in becomes, with the title, priority and tags that its source may be told."""
+    told = {name: str(missed.config.get(name) or "") for name in ("description", "message", "priority", "tags")}
+    details = {"last_check_in": missed.last_at.isoformat(), "due": missed.due_at.isoformat()}
     return Signal(
         action="trigger",
         dedup_key="heartbeat",
-        title=f"{missed.name} missed its check-in",
+        title=told["message"] or f"{missed.name} missed its check-in",
         severity="error",
-        labels={"heartbeat": missed.name},
-        details={"last_check_in": missed.last_at.isoformat(), "due": missed.due_at.isoformat()},
+        labels={"heartbeat": missed.name} | ({"tags": told["tags"]} if told["tags"] else {}),
+        details=details | ({"description": told["description"]} if told["description"] else {}),
         origin=missed.name,
         occurred_at=missed.due_at,
+        priority="" if told["priority"] == "matrix" else told["priority"],
     )
 
 

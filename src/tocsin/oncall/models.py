@@ -53,6 +53,9 @@ class Layer(models.Model):
     restrictions = models.JSONField(default=list, blank=True)
     effective_from = models.DateTimeField(null=True, blank=True)
     effective_until = models.DateTimeField(null=True, blank=True)
+    line = models.BigIntegerField(
+        null=True, blank=True, help_text="id of its first row, by which programs name it over edits; empty: this one"
+    )
 
     class Meta:
         db_table = "oncall_layer"
@@ -105,12 +108,18 @@ class Override(models.Model):
     uid = models.CharField(
         max_length=300, blank=True, default="", db_default="", help_text="its name in a calendar; empty: made by hand"
     )
+    alias = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="what the program that made it calls it"
+    )
 
     class Meta:
         db_table = "oncall_override"
         ordering = ["starts_at"]
         constraints = [
             models.CheckConstraint(condition=models.Q(ends_at__gt=models.F("starts_at")), name="override_has_length"),
+            models.UniqueConstraint(
+                fields=["schedule", "alias"], condition=~models.Q(alias=""), name="override_alias_once"
+            ),
         ]
         indexes = [models.Index(fields=["schedule", "starts_at", "ends_at"])]
 

@@ -240,7 +240,7 @@ class App:
         door = self._door
         if door is None:
             proto.response_bytes(503, [("content-type", "application/json"), ("retry-after", "2")], LEAVING)
-        elif door.serves(scope.path, scope.method, scope.query_string or ""):
+        elif door.serves(scope.path, scope.method, scope.query_string or "", scope.headers):
             await door.handle(scope, proto)
         else:
             await self._page(scope, proto)

@@ -140,6 +140,13 @@ def signal_of_request(source_id: int, request_id: str, at: datetime) -> Signal |
     return rows.filter(data__details__request_id=request_id).order_by("-id").first()
 
 
+def readable_signal_of_request(actor: Actor, request_id: str, at: datetime) -> Signal | None:
+    """As ``signal_of_request``, of whatever source, for a person: only what they may read."""
+    near = (at - REQUEST_SLACK, at + REQUEST_SLACK)
+    rows = signals(actor).filter(received_at__range=near)
+    return rows.filter(data__details__request_id=request_id).first()
+
+
 @dataclass(frozen=True, slots=True)
 class WhySignal:
     """A signal's way: where it came from and what became of it. ``waiting``: accepted, not yet decided."""

@@ -1,4 +1,4 @@
-"""One request: the source that asks, as what it acts, and how it names an alert."""
+"""One request about alerts: the source or the person that asks, as what it acts, and how it names an alert."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,19 +18,25 @@ class Asked:
     """Who asks, with what query, and the absolute address that was asked.
 
     ``actor`` writes, in the source's name. ``reader`` reads: what a source sends is open to Tocsin's own work in its
-    name, but whoever holds its key is a stranger to confidential incidents.
+    name, but whoever holds its key is a stranger to confidential incidents. With a person's API token there is no
+    ``source``, and both are that person.
     """
 
-    source: intake.SourceRow
+    source: intake.SourceRow | None
     actor: Actor
     reader: Actor
     query: QueryDict
     address: str
 
     def alerts(self) -> Any:
-        """The alerts of this source that it may see: not those of confidential incidents."""
-        rows = triage.alerts(self.reader, source=[self.source.pk])
+        """The alerts of this source that it may see, not those of confidential incidents; all that a person may."""
+        rows = triage.alerts(self.reader, source=[] if self.source is None else [self.source.pk])
         return rows.select_related("source", "incident", "incident__acknowledged_by")
+
+    @property
+    def source_id(self) -> int | None:
+        """The source's number; None for a person."""
+        return None if self.source is None else self.source.pk
 
     @property
     def kind_of_name(self) -> str:
@@ -47,5 +53,5 @@ class Asked:
         if self.kind_of_name == "tiny":
             number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else None
         else:
-            number = alert_number(self.source.pk, name)
+            number = alert_number(self.source_id, name)
         return self.alerts().filter(pk=number).first() if number is not None and number < 2**63 else None

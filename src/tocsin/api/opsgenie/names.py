@@ -1,7 +1,7 @@
-"""Names that clients are given: of alerts, and of requests, which carry what became of them. Pure.
+"""Names that clients are given: of alerts, of what is configured, and of requests, which carry their outcome. Pure.
 
-Both are UUIDs, so that no table must remember them. They prove nothing: whoever comes with one sees only what belongs
-to the source whose key was shown.
+All are UUIDs, so that no table must remember them. They prove nothing: whoever comes with one sees only what belongs
+to the source whose key was shown, or what the person may read whose token was shown.
 """
 
 import re
@@ -11,9 +11,12 @@ from uuid import UUID
 
 ACTIONS = (
     "Create", "Close", "Acknowledge", "UnAcknowledge", "Delete", "AddNote", "Snooze", "AssignOwnership",
-    "UpdatePriority", "UpdateMessage", "UpdateDescription", "AddTags", "AddDetails",
+    "UpdatePriority", "UpdateMessage", "UpdateDescription", "AddTags", "AddDetails", "Resolve", "Reopen",
 )  # fmt: skip
 DONE, MISSING, NO_INCIDENT, REFUSED = range(4)
+# in their order a part of the names given out: only ever add at the end
+KINDS = ("user", "team", "schedule", "rotation", "escalation", "contact", "rule", "step", "service", "incident")
+_MADE = re.compile(r"([0-9a-f]{8})-0000-8000-9000-([0-9a-f]{12})")
 _ALERT = re.compile(r"([0-9a-f]{8})-0000-8000-8([0-9a-f]{3})-([0-9a-f]{12})")
 
 
@@ -23,10 +26,21 @@ def alert_id(source_id: int, number: int) -> str:
     return f"{source_id:08x}-0000-8000-8{low[:3]}-{low[3:]}"
 
 
-def alert_number(source_id: int, text: str) -> int | None:
-    """Our number of the alert that an id means, for this source; None when it is no id that it was given."""
+def made_id(kind: str, number: int) -> str:
+    """The id of something of one of ``KINDS`` as clients see it."""
+    return f"{KINDS.index(kind) + 1:08x}-0000-8000-9000-{number:012x}"
+
+
+def number_of(kind: str, text: str) -> int | None:
+    """Our number of what an id means; None when it is no id of this kind."""
+    found = _MADE.fullmatch(text.strip().lower())
+    return int(found[2], 16) if found is not None and int(found[1], 16) == KINDS.index(kind) + 1 else None
+
+
+def alert_number(source_id: int | None, text: str) -> int | None:
+    """Our number of the alert that an id means, for this source (None: any); None when it is none that it was given."""
     found = _ALERT.fullmatch(text.strip().lower())
-    if found is None or int(found[1], 16) != source_id:
+    if found is None or (source_id is not None and int(found[1], 16) != source_id):
         return None
     return int(found[2] + found[3], 16)
 

@@ -127,21 +127,25 @@ def request_status(asked: Asked, request_id: str) -> dict[str, Any] | None:
     if told is None:
         return None
     at, version, action, result, number = told
-    source_id = asked.source.pk
     if version == 7:
-        return _of_signal(source_id, request_id, at)
+        return _of_signal(asked, request_id, at)
     alert = asked.alerts().filter(pk=number).first() if number else None
     success = result == DONE
     text = {DONE: f"{action} was done", MISSING: "Alert does not exist"}.get(result, "Alert has no open incident")
     if result not in (DONE, MISSING, NO_INCIDENT):
         text = "Alert is already in that state, or closed"
-    return _status(asked.source.pk, action, at, success, text, alert)
+    return _status(asked.source_id, action, at, success, text, alert)
 
 
-def _of_signal(source_id: int, request_id: str, at: Any) -> dict[str, Any] | None:
-    signal = triage.signal_of_request(source_id, request_id.strip().lower(), at)
+def _of_signal(asked: Asked, request_id: str, at: Any) -> dict[str, Any] | None:
+    request_id = request_id.strip().lower()
+    if asked.source is not None:
+        signal = triage.signal_of_request(asked.source.pk, request_id, at)
+    else:
+        signal = triage.readable_signal_of_request(asked.reader, request_id, at)
     if signal is None:
         return None
+    source_id = signal.source_id
     told = signal.data.get("details") or {}
     action = "Delete" if told.get("deleted") else VERBS.get(signal.action, "Create")
     text = CAME.get(signal.outcome, "")
@@ -156,15 +160,15 @@ def _of_signal(source_id: int, request_id: str, at: Any) -> dict[str, Any] | Non
     return shape | {"alias": str(told.get("alias") or signal.dedup_key)}
 
 
-def _status(source_id: int, action: str, at: Any, success: bool, text: str, alert: Any) -> dict[str, Any]:
+def _status(source_id: int | None, action: str, at: Any, success: bool, text: str, alert: Any) -> dict[str, Any]:
     shape: dict[str, Any] = {
         "success": success,
         "isSuccess": success,
         "action": action,
         "processedAt": shapes.moment(at),
-        "integrationId": str(source_id),
+        "integrationId": "" if source_id is None else str(source_id),
         "status": text,
     }
     if alert is not None:
-        shape |= {"alertId": alert_id(source_id, alert.pk), "alias": shapes.told(alert).get("alias")}
+        shape |= {"alertId": alert_id(alert.source_id, alert.pk), "alias": shapes.told(alert).get("alias")}
     return shape

@@ -9,7 +9,7 @@ _TERM = re.compile(r"\s*(?P<field>[A-Za-z]+)\s*[:=]\s*(?P<value>\"[^\"]*\"|\S.*?
 _AND = re.compile(r"\s+AND\s+", re.IGNORECASE)
 
 
-def read(query: str) -> dict[str, str]:
+def read(query: str, statuses: tuple[str, ...] = ("open", "closed")) -> dict[str, str]:
     """The terms of a query, by lower-case field; words without a field are looked for in the message.
 
     ``status: open AND priority: P1 AND disk``. Raises Invalid for what is not understood: to leave out a condition
@@ -25,6 +25,6 @@ def read(query: str) -> dict[str, str]:
         if name not in FIELDS or name in found or re.search(r"[<>()*]|\bOR\b|\bNOT\b", value):
             raise Invalid("This query is not understood.", {"query": f"terms of {', '.join(FIELDS)}, joined by AND"})
         found[name] = value
-    if found.get("status", "open") not in ("open", "closed"):
-        raise Invalid("This query is not understood.", {"query": "status is open or closed"})
+    if found.get("status", statuses[0]) not in statuses:
+        raise Invalid("This query is not understood.", {"query": f"status is {' or '.join(statuses)}"})
     return found

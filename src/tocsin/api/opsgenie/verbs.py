@@ -14,9 +14,10 @@ from tocsin.api.opsgenie.asking import Asked
 from tocsin.incidents import actions as incidents
 from tocsin.intake import actions as intake
 from tocsin.intake import queries as sources
-from tocsin.intake.contract import as_text, clean_text, moment, short_key
+from tocsin.intake.contract import Request, as_text, clean_text, moment, short_key
 from tocsin.intake.sources.opsgenie import parser
 from tocsin.people import queries as people
+from tocsin.people.rules import Deed, require
 from tocsin.platform import clock
 from tocsin.platform.errors import Invalid, NotFound, TocsinError
 from tocsin.triage.rules.priority import ASKED
@@ -161,8 +162,7 @@ def _accepted(request_id: str) -> dict[str, Any]:
 def _act(asked: Asked, act: Act, name: str, body: dict[str, Any], *, noted: bool) -> tuple[int, int]:
     """What came of a verb on an incident, and the number of the alert."""
     alert = asked.alert(name)
-    if asked.kind_of_name == "alias" and sources.waits(asked.source.pk, short_key(clean_text(name))):
-        raise NotYet("An earlier request for this alert is accepted and not yet decided. Please retry.")
+    _await(asked, name)
     if alert is None:
         return names.MISSING, 0
     if alert.incident_id is None:
@@ -175,17 +175,52 @@ def _act(asked: Asked, act: Act, name: str, body: dict[str, Any], *, noted: bool
     return (names.DONE if done.changed else names.REFUSED), alert.pk
 
 
+def _await(asked: Asked, name: str) -> None:
+    """Raise NotYet where what was said before of this alias is not decided."""
+    if asked.kind_of_name == "alias" and sources.waits(asked.source_id, short_key(clean_text(name))):
+        raise NotYet("An earlier request for this alert is accepted and not yet decided. Please retry.")
+
+
+def _answer_for(asked: Asked, incident: int, body: dict[str, Any]) -> incidents.Done:
+    return incidents.acknowledge([incident], actor=asked.actor, via="api")
+
+
 def _signal(asked: Asked, action: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Close, acknowledge or delete an alert by a name that only the database knows, as a signal of its source."""
-    key = short_key(clean_text(name))
-    if asked.kind_of_name != "alias":
+    """Close, acknowledge or delete an alert by a name that only the database knows, as a signal of its source.
+
+    A person acknowledges the incident in their own name.
+    """
+    if asked.source is None:
+        require(asked.actor, Deed.RESPOND)
+        if action == "Acknowledge":
+            result, number = _act(asked, _answer_for, name, body, noted=False)
+            return _accepted(names.done_request_id(clock.now(), action, result, number))
+        _await(asked, name)
+        body = {"user": asked.actor.name, **body}
+    key, source_id = short_key(clean_text(name)), asked.source_id
+    if asked.kind_of_name != "alias" or source_id is None:
         alert = asked.alert(name)
         if alert is None:
             return _accepted(names.done_request_id(clock.now(), action, names.MISSING, 0))
         if alert.state != "open":  # a newer alert may have its key by now
             return _accepted(names.done_request_id(clock.now(), action, names.REFUSED, alert.pk))
-        key = alert.dedup_key
+        key, source_id = alert.dedup_key, alert.source_id
     signal, request_id = parser.follow(body, action, key, clock.now())
     with transaction.atomic():
-        intake.accept([(asked.source.pk, signal)])
+        intake.accept([(source_id, signal)])
     return _accepted(request_id)
+
+
+def create(asked: Asked, body: bytes) -> dict[str, Any]:
+    """A new alert with a person's token: as a signal of the only source that takes Opsgenie's. Raises Invalid ..."""
+    require(asked.actor, Deed.RESPOND)
+    kept = list(sources.sources(asked.actor, kind="opsgenie").filter(enabled=True)[:2])
+    if len(kept) != 1:
+        many = "several sources take alerts" if kept else "no source takes alerts"
+        wanted = f"{many}: give the key of a source of kind opsgenie instead, which says what service is meant"
+        raise Unserved("The alert has no service.", {"Authorization": wanted})
+    request = Request(body, now=clock.now(), path=parser.ROOTS[0])
+    parsed = parser.parse(request, kept[0].config)
+    with transaction.atomic():
+        intake.accept([(kept[0].pk, signal) for signal in parsed.signals])
+    return _accepted(str(parsed.signals[0].details["request_id"]))

@@ -1,7 +1,7 @@
 """What a source plug-in may know of Tocsin, and all it may know: a request comes in, signals go out. Pure."""
 
 from tocsin.intake.contract.facts import FORM, Facts, form_of, heard, json_of, report, stored, tags
-from tocsin.intake.contract.kind import Answer, Field, Parsed, ParseError, Request, SourceKind, checked_config
+from tocsin.intake.contract.kind import Answer, Field, Headers, Parsed, ParseError, Request, SourceKind, checked_config
 from tocsin.intake.contract.lines import Fit, Lines, LinesError, lines_of, lines_problem
 from tocsin.intake.contract.mapping import MAPPING_FIELDS, Mapping, mapping_problems
 from tocsin.intake.contract.proof import check_signature, check_token
@@ -33,6 +33,7 @@ __all__ = [
     "Facts",
     "Field",
     "Fit",
+    "Headers",
     "Lines",
     "LinesError",
     "Link",

@@ -117,7 +117,8 @@ class SourceKind:
     parse    (request, config) -> Parsed; raises ParseError and nothing else
     paths    fixed addresses whose key is inside the request; ``key`` reads it there (None: the sender gave none)
     roots    beginnings of addresses below which things have names (``/v2/alerts``); ``takes`` says of (method, path,
-             query) whether the door serves it. What it does not is left to the pages and the API.
+             query) whether the door serves it. What it does not is left to the pages and the API; so is what
+             ``elsewhere`` says of the headers (it shows a person's token, no key).
     refuse   (status, errors, kind of error) -> body of a refusal, in the shape this tool understands
     answer   requests that need no key (a status page, a handshake): an Answer, or None to go on
     needs    (request, config) -> address of a public document without which ``parse`` cannot judge the request (the
@@ -138,6 +139,7 @@ class SourceKind:
     paths: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
     takes: Callable[[str, str, str], bool] | None = None
+    elsewhere: Callable[[Headers], bool] | None = None
     methods: frozenset[str] = frozenset({"POST"})
     key: Callable[[Request], str | None] | None = None
     refuse: Callable[[int, list[str], str], bytes] = refuse_plainly

@@ -129,9 +129,12 @@ class Door:
 
     # -- requests ------------------------------------------------------------------------------------------------
 
-    def serves(self, path: str, method: str = "POST", query: str = "") -> bool:
+    def serves(self, path: str, method: str = "POST", query: str = "", headers: Any = None) -> bool:
         """Whether a request is the door's."""
-        return path.startswith(PREFIX) or self._kind_at(path, method, query) is not None
+        if path.startswith(PREFIX):
+            return True
+        kind = self._kind_at(path, method, query)
+        return kind is not None and not (kind.elsewhere and headers is not None and kind.elsewhere(headers))
 
     def _kind_at(self, path: str, method: str, query: str) -> SourceKind | None:
         """The kind whose own address this is; None: none's, or one with the key in it."""

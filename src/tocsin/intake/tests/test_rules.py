@@ -242,3 +242,14 @@ def test_heartbeat_rules() -> None:
     assert missed.title == "backup missed its check-in"
     assert (missed.action, back.action) == ("trigger", "resolve")
     assert missed.dedup_key == back.dedup_key
+
+
+def test_a_heartbeat_may_be_told_what_its_incident_is_called() -> None:
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    told = {"message": "No backup", "priority": "P2", "tags": "tape,db", "description": "copies to tape"}
+    missed = rules.missed_signal(rules.HeartbeatMissed(1, "backup", at, at, told))
+    assert (missed.title, missed.priority) == ("No backup", "P2")
+    assert missed.labels == {"heartbeat": "backup", "tags": "tape,db"}
+    assert missed.details["description"] == "copies to tape"
+    usual = rules.missed_signal(rules.HeartbeatMissed(1, "backup", at, at, {"priority": "matrix"}))
+    assert (usual.title, usual.priority, usual.labels) == ("backup missed its check-in", "", {"heartbeat": "backup"})

@@ -19,7 +19,13 @@ from tocsin.oncall.actions.imports import (
     save_absence_feed,
     settle,
 )
-from tocsin.oncall.actions.overrides import MAX_OVERRIDE, add_override, delete_overrides, save_override
+from tocsin.oncall.actions.overrides import (
+    MAX_OVERRIDE,
+    add_override,
+    delete_overrides,
+    replace_override,
+    save_override,
+)
 from tocsin.oncall.actions.rotas import generated, keep_rota
 from tocsin.oncall.actions.schedules import delete_schedules, draft_schedule, kept_in_turn, save_schedule
 from tocsin.oncall.actions.swaps import accept_offer, ask_cover, decide, expire_swaps, offer, take, withdraw
@@ -51,6 +57,7 @@ __all__ = [
     "read_again",
     "read_due",
     "remind",
+    "replace_override",
     "require_absences",
     "revoke_calendar_feeds",
     "save_absence",

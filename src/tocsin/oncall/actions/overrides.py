@@ -13,7 +13,7 @@ from tocsin.people.models import User
 from tocsin.people.rules import Deed, require
 from tocsin.platform import audit, clock
 from tocsin.platform.actor import Actor
-from tocsin.platform.errors import Invalid
+from tocsin.platform.errors import Conflict, Invalid, NotFound
 
 MAX_OVERRIDE = timedelta(days=366)
 
@@ -28,12 +28,14 @@ def add_override(
     actor: Actor,
     kind: str = "instead",
     replaces_id: int | None = None,
+    alias: str = "",
 ) -> models.Override:
     """Change who is on call from ``start`` to ``end``: see ``rules.Override`` for the kinds.
 
     Without a ``user_id`` nobody is on call then, by intent; with ``replaces_id`` only that person is replaced.
     A moment without an offset is local time of the schedule's zone. What is past stays as it was: a ``start`` before
-    now becomes now (except for the system, which may write history). Raises Forbidden, NotFound, Invalid.
+    now becomes now (except for the system, which may write history). ``alias``: what a program calls it; free again
+    when the override is over. Raises Forbidden, NotFound, Invalid, Conflict (the alias is in use).
     """
     with transaction.atomic():
         schedule = lock(schedule_id)
@@ -59,8 +61,14 @@ def add_override(
             problems["end"] = f"{MAX_OVERRIDE.days} days after the start at most"
         if len(reason) > 300:
             problems["reason"] = "300 characters at most"
+        if len(alias) > 200 or "\0" in alias:
+            problems["alias"] = "200 characters at most"
         if problems:
             raise Invalid("This override cannot be kept.", problems)
+        if alias:
+            models.Override.objects.filter(schedule=schedule, alias=alias, ends_at__lte=now).update(alias="")
+            if models.Override.objects.filter(schedule=schedule, alias=alias).exists():
+                raise Conflict("An override with this alias exists already.", {"alias": "one not yet in use"})
         row = models.Override.objects.create(
             schedule=schedule,
             kind=kind,
@@ -71,6 +79,7 @@ def add_override(
             reason=reason.strip(),
             created_by_id=actor.user_id,
             created_at=now,
+            alias=alias,
         )
         audit.record(actor, "created", "override", row.pk, schedule.name, after=_override_facts(row))
         tell([schedule.pk])
@@ -97,6 +106,20 @@ def save_override(spec: OverrideSpec, *, actor: Actor) -> models.Override:
     )
 
 
+def replace_override(
+    override_id: int, user_id: int | None, start: datetime, end: datetime, *, actor: Actor
+) -> models.Override:
+    """Take an override back and make another with its alias and reason; a running one stays on record until now.
+
+    Raises Forbidden, NotFound (none, or over), Invalid.
+    """
+    with transaction.atomic():
+        old = models.Override.objects.filter(pk=override_id).first()
+        if old is None or not delete_overrides([override_id], actor=actor):
+            raise NotFound("There is no such override any more.")
+        return add_override(old.schedule_id, user_id, start, end, old.reason, actor=actor, alias=old.alias)
+
+
 def delete_overrides(ids: Iterable[int], *, actor: Actor) -> int:
     """Take overrides back: one that has not begun is removed, a running one ends now, a past one stays on record.
 
@@ -110,8 +133,8 @@ def delete_overrides(ids: Iterable[int], *, actor: Actor) -> int:
             require(actor, Deed.OVERRIDE, row.schedule.team_id)
             before = _override_facts(row)
             if row.starts_at < now:
-                row.ends_at = now
-                row.save(update_fields=["ends_at"])
+                row.ends_at, row.alias = now, ""
+                row.save(update_fields=["ends_at", "alias"])
                 audit.record(actor, "ended", "override", row.pk, row.schedule.name, before, _override_facts(row))
             else:
                 audit.record(actor, "deleted", "override", row.pk, row.schedule.name, before=before)

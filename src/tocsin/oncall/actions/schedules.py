@@ -1,6 +1,6 @@
 """Writing schedules down. Who was on call stays true: rows that were in effect end, and others take over."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -199,6 +199,7 @@ def _set_layers(
     )
     current = {layer.position: layer for layer in stored if layer.effective_until is None}
     wanted = _rows(row, layers)
+    _keep_lines(current, [one for one, _ in wanted])
     same = {
         position
         for position, (one, members) in enumerate(wanted)
@@ -224,6 +225,23 @@ def _set_layers(
             for place, group in enumerate(members)
             for user in group
         )
+
+
+def _keep_lines(current: Mapping[int, models.Layer], wanted: Sequence[models.Layer]) -> None:
+    """Let layers that go on under their name, or else at their place, be known as the rows that they take over from."""
+    free = dict(current)
+
+    def take(place: int, one: models.Layer) -> None:
+        old = free.pop(place)
+        one.line = old.line or old.pk
+
+    for one in wanted:
+        named = [place for place, old in free.items() if old.name == one.name]
+        if named:
+            take(one.position if one.position in named else named[0], one)
+    for one in wanted:
+        if one.line is None and one.position in free:
+            take(one.position, one)
 
 
 def _rows(

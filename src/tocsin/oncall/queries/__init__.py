@@ -37,7 +37,14 @@ from tocsin.oncall.queries.calendars import (
     feed_text,
     whole_shifts,
 )
-from tocsin.oncall.queries.loading import current_layers, export_schedules, load, override_of
+from tocsin.oncall.queries.loading import (
+    current_layers,
+    export_schedules,
+    layer_lines,
+    lines_of_layers,
+    load,
+    override_of,
+)
 from tocsin.oncall.queries.watching import (
     MAX_WINDOW,
     OnCall,
@@ -90,6 +97,8 @@ __all__ = [
     "habits_row",
     "ids_of",
     "joined",
+    "layer_lines",
+    "lines_of_layers",
     "load",
     "load_report",
     "may_edit_absences",

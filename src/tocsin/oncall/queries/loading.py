@@ -138,6 +138,18 @@ def current_layers(schedule_id: int) -> dict[int, datetime | None]:
     return dict(rows.values_list("pk", "effective_from"))
 
 
+def layer_lines(schedule_id: int) -> list[int]:
+    """What programs call the layers as they are written now, in their order: an edit of a layer keeps it."""
+    rows = models.Layer.objects.filter(schedule_id=schedule_id, effective_until=None).order_by("position", "id")
+    return [line or pk for pk, line in rows.values_list("pk", "line")]
+
+
+def lines_of_layers(schedule_id: int) -> dict[int, int]:
+    """What programs call every layer that a schedule ever had, by id."""
+    rows = models.Layer.objects.filter(schedule_id=schedule_id).values_list("pk", "line")
+    return {pk: line or pk for pk, line in rows}
+
+
 def _spec(
     row: models.Schedule, layers: list[models.Layer], members: dict[int, list[list[int]]], emails: dict[int, str]
 ) -> ScheduleSpec:

@@ -16,6 +16,7 @@ import msgspec
 
 from tocsin.intake.contract import (
     Answer,
+    Headers,
     Parsed,
     ParseError,
     Request,
@@ -108,6 +109,12 @@ def key_in(header: str) -> str | None:
     if scheme.lower() not in ("geniekey", "bearer") or not value:
         return None
     return value.replace("-", "") if _UUID.fullmatch(value) else value
+
+
+def of_person(headers: Headers) -> bool:
+    """Whether a request shows a person's API token instead of a source's key: the API's, not the door's."""
+    scheme, _, value = str(headers.get("authorization") or "").strip().partition(" ")
+    return scheme.lower() in ("geniekey", "bearer") and value.strip().startswith("tocsin_")
 
 
 def parse(request: Request, config: Mapping[str, Any]) -> Parsed:
@@ -298,11 +305,15 @@ def refuse(status: int, errors: list[str], kind: str) -> bytes:
         message = "The request could not be stored. Please retry."
     else:
         message = MESSAGES.get(status, "Could not parse the request. Please check the errors.")
+    name = str(UUID(int=randbits(128), version=4))
+    return _encode({"message": message, "errors": by_field(errors, kind), "took": 0.0, "requestId": name})
+
+
+def by_field(errors: list[str], kind: str) -> dict[str, str]:
+    """Errors under the fields that they name in quotes."""
     fields: dict[str, str] = {}
     for text in errors:
         field = _FIELD.search(text)
         name = field[1] if field else "body" if kind == "json" else "request"
         fields[name] = f"{fields[name]}; {text}" if name in fields else text
-    return _encode(
-        {"message": message, "errors": fields, "took": 0.0, "requestId": str(UUID(int=randbits(128), version=4))}
-    )
+    return fields

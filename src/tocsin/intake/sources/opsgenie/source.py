@@ -31,6 +31,7 @@ source = Opsgenie(
     ),
     roots=parser.ROOTS,
     takes=parser.takes,
+    elsewhere=parser.of_person,
     methods=frozenset({"POST", "DELETE"}),
     parse=parser.parse,
     key=parser.key,
