@@ -137,7 +137,7 @@ def test_every_address_of_the_alertmanager_api(web: Web) -> None:
     assert mixed.json() == {"code": 602, "message": "1.labels in body is required"}
     assert Inbox.objects.count() == 8
     assert web.client.get("/-/ready").text == "OK"
-    assert web.client.get("/api/v2/status").json()["cluster"]["status"] == "disabled"
+    assert web.client.get(f"/api/v2/status?token={key}").json()["cluster"]["status"] == "disabled"
 
 
 def test_heartbeat_and_handshake(web: Web) -> None:

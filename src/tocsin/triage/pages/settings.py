@@ -196,6 +196,12 @@ class WindowForm(forms.Form):
             ("drop", "drop them: they never go out"),
         ],
     )
+    condition = forms.CharField(
+        required=False,
+        label="Only alerts for which",
+        help_text="CEL over signal, source and service, such as signal.labels.env == 'staging'. Empty: every alert.",
+        widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "spellcheck": "false"}),
+    )
     note = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
 
 
@@ -218,6 +224,7 @@ def windows(request: Request) -> HttpResponse:
         ("minutes", lambda row: row.duration_s / 60),
         ("repeats", lambda row: row.rrule),
         ("pages", lambda row: row.mode),
+        ("condition", lambda row: row.condition),
     ]
     if answer := export(request, "maintenance", columns, rows):
         return answer
