@@ -24,14 +24,12 @@ from tocsin.people.actions import create_token
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
 from tocsin.platform.models import AuditEntry
-from tocsin.project.tests.serving import Web, start_web, web
+from tocsin.project.tests.serving import Web
 from tocsin.triage import actions as triage
 from tocsin.triage import queries as triage_queries
 from tocsin.triage.models import Alert, MaintenanceWindow, Silence
 from tocsin.triage.rules import WindowSpec, parse_matcher
 from tocsin.triage.tests.world import Company, company
-
-__all__ = ["start_web", "web"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
