@@ -62,7 +62,7 @@ class Metric:
 class Watch:
     """A Prometheus, and an Alertmanager when there are ``receivers``; both run from ``start`` to ``stop``.
 
-    ``alertmanagers``: where Prometheus sends, as its configuration has it; None: to the Alertmanager of this watch.
+    ``alertmanager_url``: where Prometheus sends when there is no ``receiver``, with ``credentials`` as bearer token.
     """
 
     def __init__(
@@ -71,12 +71,14 @@ class Watch:
         *,
         receiver: dict[str, Any] | None = None,
         alertmanager_url: str = "",
+        credentials: str = "",
         labels: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.metric = Metric()
         self.receiver = receiver
         self.alertmanager_url = alertmanager_url
+        self.credentials = credentials
         self.labels = {"severity": "critical"} | (labels or {})
         self.prometheus_port = free_port()
         self.alertmanager_port = free_port()
@@ -130,7 +132,8 @@ class Watch:
         if self.receiver is not None:
             return {"static_configs": [{"targets": [f"127.0.0.1:{self.alertmanager_port}"]}]}
         parts = urlsplit(self.alertmanager_url)
-        return {"path_prefix": parts.path, "static_configs": [{"targets": [parts.netloc]}]}
+        told: dict[str, Any] = {"path_prefix": parts.path, "static_configs": [{"targets": [parts.netloc]}]}
+        return told | ({"authorization": {"credentials": self.credentials}} if self.credentials else {})
 
     def _write(self, name: str, value: Any) -> None:
         (self.folder / name).write_text(yaml.safe_dump(value, sort_keys=False))

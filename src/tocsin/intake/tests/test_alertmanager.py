@@ -13,7 +13,7 @@ from django.db import OperationalError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tocsin.api.alertmanager import reading
+from tocsin.api.alertmanager.asking import Asked
 from tocsin.api.alertmanager.operations import OPERATIONS
 from tocsin.incidents.actions import make_confidential
 from tocsin.incidents.models import Incident
@@ -360,7 +360,7 @@ def test_a_database_that_is_away_is_said(client: Client, monkeypatch: pytest.Mon
     def away(asked: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(reading.Asked, "alerts", away)
+    monkeypatch.setattr(Asked, "alerts", away)
     assert client("GET", "/alerts", status=503)["code"] == 503
 
 
