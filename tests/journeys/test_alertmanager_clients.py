@@ -1,53 +1,18 @@
 """Programs that know Alertmanager work against Tocsin as they are: amtool, Prometheus, and Alertmanager itself."""
 
-import json
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.journeys.company import Team, team
 from tests.journeys.product import Product
 from tests.journeys.waiting import until
-from tests.journeys.watchers import Watch, program
+from tests.journeys.watchers import Amtool, Watch
 
 pytestmark = pytest.mark.journey
-
-
-class Amtool:
-    """Debian's amtool. ``credentials``: password of Basic authentication, from a file as amtool wants it."""
-
-    def __init__(self, folder: Path, url: str, credentials: str = "") -> None:
-        folder.mkdir(parents=True)
-        self.words = [program("amtool"), f"--alertmanager.url={url}"]
-        self.folder = folder
-        if credentials:
-            (folder / "http.yml").write_text(
-                yaml.safe_dump({"basic_auth": {"username": "amtool", "password": credentials}})
-            )
-            self.words.append(f"--http.config.file={folder / 'http.yml'}")
-
-    def __call__(self, *words: str, fails: bool = False) -> str:
-        done = subprocess.run(
-            [*self.words, *words], capture_output=True, text=True, timeout=30, cwd=self.folder,
-            env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin"},
-        )  # fmt: skip
-        said = f"amtool {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-        assert (done.returncode != 0) is fails, said
-        return done.stderr if fails else done.stdout
-
-    def json(self, *words: str) -> list[dict[str, Any]]:
-        """What it prints as JSON."""
-        found: list[dict[str, Any]] = json.loads(self(*words, "-o", "json"))
-        return found
-
-    def names(self, *words: str) -> set[str]:
-        """Names of the alerts that it finds."""
-        return {alert["labels"]["alertname"] for alert in self.json("alert", "query", *words)}
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ from yarl import URL
 from tests.journeys.product import Product
 
 LIFE = timedelta(days=30)
+# what the client did not send, the proxy does not add
+NOT_OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 HOP_BY_HOP = frozenset(("connection", "host", "keep-alive", "transfer-encoding", "upgrade", "content-length"))
 
 
@@ -115,6 +117,7 @@ class SecureProduct(Product):
             "TOCSIN_TLS_CERT": str(certificate),
             "TOCSIN_TLS_KEY": str(key),
             "TOCSIN_TRUSTED_PROXIES": "127.0.0.0/8",
+            "TOCSIN_HSTS_DAYS": "1",
         } | authority.environment
         self.http.close()
         self.http = httpx.Client(base_url=self.url, timeout=30, verify=authority.context())
@@ -153,7 +156,7 @@ class Front:
         if self._authority is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self._authority.certificate("front"))
-        self._session = ClientSession(auto_decompress=False)
+        self._session = ClientSession(auto_decompress=False, skip_auto_headers=NOT_OURS)
         application = web.Application(client_max_size=16 * 1024 * 1024)
         application.router.add_route("*", "/{path:.*}", self._pass_on)
         self._runner = web.AppRunner(application, access_log=None, auto_decompress=False)

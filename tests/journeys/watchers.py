@@ -185,3 +185,35 @@ class Watch:
         return "\n".join(
             f"--- {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in sorted(self.folder.glob("*.log"))
         )
+
+
+class Amtool:
+    """Debian's amtool. ``credentials``: password of Basic authentication; ``authority``: whom to trust, a PEM file."""
+
+    def __init__(self, folder: Path, url: str, credentials: str, authority: Path | None = None) -> None:
+        folder.mkdir(parents=True)
+        self.words = [program("amtool"), f"--alertmanager.url={url}"]
+        self.folder = folder
+        told: dict[str, Any] = {"basic_auth": {"username": "amtool", "password": credentials}}
+        if authority is not None:
+            told["tls_config"] = {"ca_file": str(authority)}
+        (folder / "http.yml").write_text(yaml.safe_dump(told))
+        self.words.append(f"--http.config.file={folder / 'http.yml'}")
+
+    def __call__(self, *words: str, fails: bool = False) -> str:
+        done = subprocess.run(
+            [*self.words, *words], capture_output=True, text=True, timeout=30, cwd=self.folder,
+            env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
+        said = f"amtool {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert (done.returncode != 0) is fails, said
+        return done.stderr if fails else done.stdout
+
+    def json(self, *words: str) -> list[dict[str, Any]]:
+        """What it prints as JSON."""
+        found: list[dict[str, Any]] = json.loads(self(*words, "-o", "json"))
+        return found
+
+    def names(self, *words: str) -> set[str]:
+        """Names of the alerts that it finds."""
+        return {alert["labels"]["alertname"] for alert in self.json("alert", "query", *words)}
