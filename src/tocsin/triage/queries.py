@@ -18,8 +18,8 @@ from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Invalid, NotFound
 from tocsin.triage import rules
 from tocsin.triage.actions import world as worlds
-from tocsin.triage.actions.config import rule_facts
-from tocsin.triage.actions.silences import LONGEST, ends_of
+from tocsin.triage.actions.config import ends_of, rule_facts
+from tocsin.triage.actions.silences import LONGEST
 from tocsin.triage.models import Alert, MaintenanceWindow, Rule, Signal, Silence
 
 # how far the moment in a request's name and its arrival in the inbox may lie apart
@@ -209,7 +209,7 @@ def triage_rules(actor: Actor) -> QuerySet[Rule]:
 def windows(actor: Actor, service: int | None = None) -> QuerySet[MaintenanceWindow]:
     """Maintenance windows, the latest first; those of one service."""
     require(actor, Deed.READ)
-    rows = MaintenanceWindow.objects.prefetch_related("services").select_related("created_by")
+    rows = MaintenanceWindow.objects.prefetch_related("services").select_related("created_by", "silence")
     return rows.filter(services=service) if service is not None else rows
 
 
@@ -232,6 +232,14 @@ def window_state(window: MaintenanceWindow, at: datetime) -> WindowState:
         return WindowState(True, *stretch)
     following = rules.next_start(window.starts_at, window.rrule, window.zone, at)
     return WindowState(False, following, following + length if following else None)
+
+
+def window_meets(window: MaintenanceWindow) -> str:
+    """Which alerts of its services a window means: a silence's matchers, or a condition; empty: all."""
+    silence = getattr(window, "silence", None)
+    if silence is not None and rules.is_silence(silence.matchers, window.condition, window.rrule):
+        return ", ".join(str(rules.matcher_of(value)) for value in silence.matchers)
+    return window.condition
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Alertmanager's API v2 over real HTTP: alerts, silences and what they keep quiet, as one client sees them."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -217,6 +217,17 @@ def test_an_incident_that_pages_already_is_snoozed_and_wakes(client: Client) -> 
     assert mine is not None
     mine.refresh_from_db()
     assert (mine.state, mine.snoozed_until) == ("triggered", None)
+
+
+@pytest.mark.parametrize("how", [triage.end_windows, triage.delete_windows])
+def test_a_silence_that_is_ended_on_its_page_wakes_what_it_put_to_sleep(
+    client: Client, how: Callable[..., int]
+) -> None:
+    client.post({"alertname": "Mine", "team": "shop"})
+    client("POST", "/silences", silence("team=shop"))
+    assert Incident.objects.get().state == "acknowledged"
+    assert how([MaintenanceWindow.objects.get().pk], actor=SYSTEM) == 1
+    assert Incident.objects.get().state == "triggered"
 
 
 def test_an_incident_that_is_covered_in_part_goes_on_paging(c: Company, client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from zoneinfo import available_timezones
 
 from django.db import transaction
@@ -9,6 +10,8 @@ from django.db.models import F
 
 from tocsin.catalogue.models import Service
 from tocsin.catalogue.queries import service_named
+from tocsin.incidents import actions as incidents
+from tocsin.incidents.queries import readable
 from tocsin.incidents.rules import LEVELS
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform import audit, cel, clock, events
@@ -188,6 +191,7 @@ def end_windows(ids: Sequence[int], *, actor: Actor, checked: bool = False) -> i
         found = list(MaintenanceWindow.objects.select_for_update().filter(pk__in=ids, ended_at__isnull=True))
         if not checked:
             _require_all(found, actor)
+        _wake(found, actor)
         MaintenanceWindow.objects.filter(pk__in=[window.pk for window in found]).update(ended_at=clock.now())
         for window in found:
             audit.record(actor, "ended", "maintenance window", window.pk, window.name)
@@ -202,11 +206,31 @@ def delete_windows(ids: Sequence[int], *, actor: Actor) -> int:
         _require_all(found, actor)
         for window in found:
             audit.record(actor, "deleted", "maintenance window", window.pk, window.name, window_facts(window), None)
+        _wake([window for window in found if window.ended_at is None], actor)
         # an alert must not lose its hold without being looked at again: ``release`` finds it by this moment
         Alert.objects.filter(held_by__in=found, state="open").update(held_by=None, flapping_until=clock.now())
         MaintenanceWindow.objects.filter(pk__in=[window.pk for window in found]).delete()
         events.wake("clock")
     return len(found)
+
+
+def ends_of(window: MaintenanceWindow) -> datetime:
+    """When a window that does not repeat is over."""
+    planned = window.starts_at + timedelta(seconds=window.duration_s)
+    return min(window.ended_at, planned) if window.ended_at else planned
+
+
+def _wake(windows: Sequence[MaintenanceWindow], actor: Actor) -> None:
+    """Have incidents page again that silences put to sleep, which are ended before their time."""
+    asleep: set[int] = set()
+    now = clock.now()
+    for window in windows:
+        if hasattr(window, "silence") and ends_of(window) > now:
+            rows = Alert.objects.filter(readable(actor, "incident_id"), state="open", service__in=window.services.all())
+            ours = rows.filter(incident__snoozed_until=ends_of(window))
+            asleep.update(ours.order_by().values_list("incident_id", flat=True).distinct())
+    if asleep:
+        incidents.unacknowledge(sorted(asleep), actor=actor, reason="the silence was ended")
 
 
 def _require_all(windows: Sequence[MaintenanceWindow], actor: Actor) -> None:

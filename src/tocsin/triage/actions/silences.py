@@ -22,13 +22,12 @@ from tocsin.platform import cel, clock
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Forbidden, Invalid, NotFound
 from tocsin.triage import rules
-from tocsin.triage.actions.config import end_windows, keep_window
-from tocsin.triage.models import Alert, MaintenanceWindow, Silence
+from tocsin.triage.actions.config import end_windows, ends_of, keep_window
+from tocsin.triage.models import Alert, Silence
 
 LONGEST = timedelta(days=366)
 SNOOZE_MAX = timedelta(days=7)
 MOST_MATCHERS = 50
-ENDED = "the silence was ended"
 
 
 def save_silence(spec: rules.SilenceSpec, *, actor: Actor, id: UUID | None = None) -> Silence:
@@ -155,29 +154,14 @@ def _changeable(silence: Silence, spec: rules.SilenceSpec, now: datetime) -> boo
     return spec.starts_at >= now
 
 
-def ends_of(window: MaintenanceWindow) -> datetime:
-    """When a window that does not repeat is over."""
-    planned = window.starts_at + timedelta(seconds=window.duration_s)
-    return min(window.ended_at, planned) if window.ended_at else planned
-
-
 def _end(silence: Silence, actor: Actor) -> None:
     window = silence.window
     now = clock.now()
     if window.ended_at is not None or ends_of(window) <= now:
         return
-    asleep = Alert.objects.filter(
-        readable(actor, "incident_id"),
-        service__in=window.services.all(),
-        state="open",
-        incident__snoozed_until=ends_of(window),
-    )
-    ids = list(asleep.order_by().values_list("incident_id", flat=True).distinct())
     # the permission was checked for the silence; the window is its own
     end_windows([window.pk], actor=actor, checked=True)
     Silence.objects.filter(pk=silence.pk).update(updated_at=now)
-    if ids:
-        incidents.unacknowledge(ids, actor=actor, reason=ENDED)
 
 
 def _quieten(silence: Silence, matchers: Sequence[rules.Matcher], actor: Actor, now: datetime) -> None:

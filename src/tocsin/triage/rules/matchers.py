@@ -52,6 +52,12 @@ class Matcher:
             except cel.CelError as error:
                 raise MatcherError(f"invalid regular expression {self.value[:80]!r}: {_last_line(error)}") from error
 
+    def __str__(self) -> str:
+        """As people write it."""
+        operator = ("=" if self.is_equal else "!") + ("~" if self.is_regex else "" if self.is_equal else "=")
+        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'{self.name}{operator}"{escaped}"'
+
     @property
     def _anchored(self) -> str:
         return quoted(f"^(?:{self.value})$")
@@ -71,7 +77,9 @@ class Matcher:
         """The same in CEL, over the variable ``signal``."""
         stand_in = '""'
         if self.name in STAND_INS:
-            stand_in = f'("alertname" in signal.labels ? "" : signal.{STAND_INS[self.name]})'
+            stand_in = f"signal.{STAND_INS[self.name]}"
+            if self.name != "alertname":
+                stand_in = f'("alertname" in signal.labels ? "" : {stand_in})'
         name = quoted(self.name)
         value = f"({name} in signal.labels ? signal.labels[{name}] : {stand_in})"
         if self.is_regex:

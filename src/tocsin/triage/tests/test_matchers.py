@@ -77,3 +77,9 @@ def test_an_alert_without_labels_has_its_title_and_severity() -> None:
     assert labels_of({"alertname": "Disk"}, "Disk full", "error") == {"alertname": "Disk"}
     assert labels_of({"severity": "page"}, "Disk full", "error") == {"alertname": "Disk full", "severity": "page"}
     assert cel.holds(Matcher("alertname", "Disk full").condition, variables({}, "Disk full"))
+
+
+@given(NAMES, TEXT, REGEXES, st.booleans(), st.booleans())
+def test_what_is_written_reads_the_same(name: str, text: str, pattern: str, is_regex: bool, is_equal: bool) -> None:
+    matcher = Matcher(name, pattern if is_regex else text, is_regex, is_equal)
+    assert parse_matcher(str(matcher)) == matcher
