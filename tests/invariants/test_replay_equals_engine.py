@@ -74,7 +74,9 @@ def random_company(random: Random) -> Company:
     if random.random() < 0.5:
         start = START + timedelta(minutes=random.randint(5, 60))
         mode = random.choice(["hold", "drop"])
-        save_window(WindowSpec("work", ["checkout"], start, random.randint(5, 40) * 60, mode=mode), actor=made.actor)
+        lasts, condition = random.randint(5, 40) * 60, random.choice(["", "signal.severity != 'critical'"])
+        spec = WindowSpec("work", ["checkout"], start, lasts, mode=mode, condition=condition)
+        save_window(spec, actor=made.actor)
     return made
 
 

@@ -48,10 +48,12 @@ KINDS = (
     "github",
     "gitlab",
     "opsgenie",
+    "victorops",
     "aws-sns",
     "email",
     "syslog",
 )
+OTHER_KEY = b"0123456789abcdef0123456789abcdef"  # the key in the forms of PagerDuty's samples
 # a signature could not be checked here: nobody reaches Amazon from a test
 CONFIGS: dict[str, dict[str, Any]] = {"aws-sns": {"unsigned": True}}
 ODD: list[Any] = [
@@ -98,7 +100,7 @@ def _samples(kind: str, url: str, key: str) -> Iterator[Sample]:
         if kind == "pagerduty":
             path = request["path"]
             name = "service_key" if path.endswith("create_event.json") else "routing_key"
-            body = {**body, name: key} if isinstance(body, dict) else body
+            body = {**body, name: key} if isinstance(body, dict) else body.replace(OTHER_KEY, key.encode())
         elif kind == "opsgenie":
             path = quote(request["path"] if "tail" not in request else f"/in/opsgenie/{key}/{request['tail']}")
             request["headers"]["authorization"] = f"GenieKey {key}"
@@ -186,7 +188,7 @@ def _complaint(status: int, content_type: str, answer: bytes) -> str:
         told = json.loads(answer)
     except ValueError:
         return "refused without JSON"
-    errors = None if isinstance(told, str) else told.get("errors") or [told.get("message", "")]
+    errors = None if isinstance(told, str) else told.get("errors") or told.get("messages") or [told.get("message", "")]
     text = told if errors is None else " ".join(map(str, errors.values() if isinstance(errors, dict) else errors))
     # a field stands in quotes; a body that is no JSON at all has no fields
     named = ("'", "body", "label", "routing key")

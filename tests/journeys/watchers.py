@@ -62,7 +62,7 @@ class Metric:
 class Watch:
     """A Prometheus, and an Alertmanager when there are ``receivers``; both run from ``start`` to ``stop``.
 
-    ``alertmanagers``: where Prometheus sends, as its configuration has it; None: to the Alertmanager of this watch.
+    ``alertmanager_url``: where Prometheus sends when there is no ``receiver``, with ``credentials`` as bearer token.
     """
 
     def __init__(
@@ -71,12 +71,14 @@ class Watch:
         *,
         receiver: dict[str, Any] | None = None,
         alertmanager_url: str = "",
+        credentials: str = "",
         labels: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.metric = Metric()
         self.receiver = receiver
         self.alertmanager_url = alertmanager_url
+        self.credentials = credentials
         self.labels = {"severity": "critical"} | (labels or {})
         self.prometheus_port = free_port()
         self.alertmanager_port = free_port()
@@ -130,7 +132,8 @@ class Watch:
         if self.receiver is not None:
             return {"static_configs": [{"targets": [f"127.0.0.1:{self.alertmanager_port}"]}]}
         parts = urlsplit(self.alertmanager_url)
-        return {"path_prefix": parts.path, "static_configs": [{"targets": [parts.netloc]}]}
+        told: dict[str, Any] = {"path_prefix": parts.path, "static_configs": [{"targets": [parts.netloc]}]}
+        return told | ({"authorization": {"credentials": self.credentials}} if self.credentials else {})
 
     def _write(self, name: str, value: Any) -> None:
         (self.folder / name).write_text(yaml.safe_dump(value, sort_keys=False))
@@ -182,3 +185,35 @@ class Watch:
         return "\n".join(
             f"--- {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in sorted(self.folder.glob("*.log"))
         )
+
+
+class Amtool:
+    """Debian's amtool. ``credentials``: password of Basic authentication; ``authority``: whom to trust, a PEM file."""
+
+    def __init__(self, folder: Path, url: str, credentials: str, authority: Path | None = None) -> None:
+        folder.mkdir(parents=True)
+        self.words = [program("amtool"), f"--alertmanager.url={url}"]
+        self.folder = folder
+        told: dict[str, Any] = {"basic_auth": {"username": "amtool", "password": credentials}}
+        if authority is not None:
+            told["tls_config"] = {"ca_file": str(authority)}
+        (folder / "http.yml").write_text(yaml.safe_dump(told))
+        self.words.append(f"--http.config.file={folder / 'http.yml'}")
+
+    def __call__(self, *words: str, fails: bool = False) -> str:
+        done = subprocess.run(
+            [*self.words, *words], capture_output=True, text=True, timeout=30, cwd=self.folder,
+            env={"HOME": str(self.folder), "PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
+        said = f"amtool {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert (done.returncode != 0) is fails, said
+        return done.stderr if fails else done.stdout
+
+    def json(self, *words: str) -> list[dict[str, Any]]:
+        """What it prints as JSON."""
+        found: list[dict[str, Any]] = json.loads(self(*words, "-o", "json"))
+        return found
+
+    def names(self, *words: str) -> set[str]:
+        """Names of the alerts that it finds."""
+        return {alert["labels"]["alertname"] for alert in self.json("alert", "query", *words)}

@@ -9,9 +9,10 @@ import os
 import re
 import secrets as token
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -23,6 +24,14 @@ DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za
 CLIENT_NAMES = {"TOCSIN_URL", "TOCSIN_TOKEN", "TOCSIN_PROFILE", "TOCSIN_CONFIG_DIR"}
 # read by ``tocsin gateway``, which may stand on the same machine
 GATEWAY_NAMES = {"TOCSIN_GATEWAY_SECRET", "TOCSIN_GATEWAY_PIN", "TOCSIN_GATEWAY_ARI_PASSWORD"}
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 class SettingsError(Exception):
@@ -56,6 +65,14 @@ class Settings(BaseSettings):
     )
     tls_cert: Path | None = Field(None, description="Certificate chain (PEM) to serve TLS with.")
     tls_key: Path | None = Field(None, description="Private key (PEM) that belongs to tls_cert.")
+
+    hsts_days: int | None = Field(
+        None,
+        ge=0,
+        le=3_650,
+        description="Days for which browsers that came over https refuse plain http on this host, whatever the port. "
+        "Empty: 365 when base_url is https://<a name> without a port, else 0: other programs may share the host.",
+    )
 
     smtp_url: SecretStr = Field(
         SecretStr("smtp://127.0.0.1:25"),
@@ -141,11 +158,13 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
-    def _mail_in(self) -> Self:
+    def _belongs_together(self) -> Self:
         if self.mail_listen and not self.mail_domain:
             raise ValueError(
                 "TOCSIN_MAIL_DOMAIN is needed with TOCSIN_MAIL_LISTEN: mail for which domain is to be taken?"
             )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("TOCSIN_TLS_CERT and TOCSIN_TLS_KEY belong together; one of them is missing")
         if (self.mail_tls_cert is None) != (self.mail_tls_key is None):
             raise ValueError("TOCSIN_MAIL_TLS_CERT and TOCSIN_MAIL_TLS_KEY belong together; one of them is missing")
         return self
@@ -180,6 +199,16 @@ class Settings(BaseSettings):
             return self.base_url.rstrip("/")
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
         return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
+
+    @property
+    def hsts_s(self) -> int:
+        """For how long browsers are told to use https alone, seconds; 0: they are not told (RFC 6797)."""
+        if self.hsts_days is not None:
+            return self.hsts_days * 86_400
+        parts = urlsplit(self.public_url)
+        host = parts.hostname or ""
+        own = parts.scheme == "https" and parts.port in (None, 443) and "." in host and not host.endswith(".localhost")
+        return 365 * 86_400 if own and not _is_address(host) else 0
 
     def key(self) -> str:
         """The secret key; made and kept in the data folder (mode 0600) when none is set."""

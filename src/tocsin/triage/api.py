@@ -101,6 +101,7 @@ class WindowOut(Schema):
     zone: str
     mode: str
     note: str
+    condition: str
     ended_at: datetime | None
     going_on: bool
     next_starts_at: datetime | None
@@ -184,6 +185,7 @@ def window_json(row: MaintenanceWindow, at: datetime) -> dict[str, Any]:
         "zone": row.zone,
         "mode": row.mode,
         "note": row.note,
+        "condition": row.condition,
         "ended_at": row.ended_at,
         "going_on": state.going_on,
         "next_starts_at": state.starts_at,

@@ -105,6 +105,7 @@ def create_window(
     zone: Annotated[str, typer.Option(help="IANA zone in which it repeats.")] = "UTC",
     mode: Annotated[str, typer.Option(help="hold (page at its end what is still open) or drop.")] = "hold",
     note: Annotated[str, typer.Option(help="What is being done.")] = "",
+    condition: Annotated[str, typer.Option(help="Only alerts for which this CEL holds. Empty: all.")] = "",
 ) -> None:
     """Add a maintenance window."""
     spec: dict[str, Any] = {
@@ -116,6 +117,7 @@ def create_window(
         "zone": zone,
         "mode": mode,
         "note": note,
+        "condition": condition,
     }
     with api() as server:
         output.emit(server.post("/windows", spec), lambda value: output.say(f"Added window {value['id']}."))

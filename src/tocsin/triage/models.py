@@ -1,5 +1,7 @@
 """Tables of triage: decided signals, alerts, rules, maintenance windows."""
 
+from uuid import uuid4
+
 from django.db import models
 
 OPEN = "open"
@@ -128,6 +130,8 @@ class Rule(models.Model):
 class MaintenanceWindow(models.Model):
     """A stretch, once or repeated (RRULE in ``zone``), in which alerts of its services do not page.
 
+    With a ``condition`` only those do not for which it holds.
+
     ``hold``: pages go out at its end for what is still open. ``drop``: they never do.
     """
 
@@ -138,6 +142,9 @@ class MaintenanceWindow(models.Model):
     rrule = models.CharField(max_length=500, blank=True)
     zone = models.CharField(max_length=60, default="UTC")
     mode = models.CharField(max_length=4, choices=[("hold", "Hold"), ("drop", "Drop")], default="hold")
+    condition = models.TextField(
+        blank=True, default="", db_default="", help_text="CEL over signal, source, service; empty: every alert"
+    )
     note = models.TextField(blank=True)
     ended_at = models.DateTimeField(null=True, blank=True, help_text="ended early, for good")
     created_by = models.ForeignKey("people.User", null=True, on_delete=models.SET_NULL)
@@ -147,3 +154,20 @@ class MaintenanceWindow(models.Model):
         db_table = "triage_maintenance_window"
         ordering = ["-starts_at"]
         constraints = [models.CheckConstraint(condition=models.Q(duration_s__gt=0), name="window_has_length")]
+
+
+class Silence(models.Model):
+    """A maintenance window as Alertmanager's clients know it: the matchers that became its condition.
+
+    The window says when it is, and decides; when somebody gives it another condition, it is no silence any more.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4)
+    window = models.OneToOneField(MaintenanceWindow, on_delete=models.CASCADE, related_name="silence")
+    matchers = models.JSONField(help_text="as Alertmanager writes them: name, value, isRegex, isEqual")
+    author = models.CharField(max_length=200, blank=True, help_text="createdBy: what the client said")
+    source = models.ForeignKey("intake.Source", null=True, on_delete=models.SET_NULL, related_name="+")
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "triage_silence"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
@@ -17,8 +18,9 @@ from tocsin.platform.actor import Actor
 from tocsin.platform.errors import Invalid, NotFound
 from tocsin.triage import rules
 from tocsin.triage.actions import world as worlds
-from tocsin.triage.actions.config import rule_facts
-from tocsin.triage.models import Alert, MaintenanceWindow, Rule, Signal
+from tocsin.triage.actions.config import ends_of, rule_facts
+from tocsin.triage.actions.silences import LONGEST
+from tocsin.triage.models import Alert, MaintenanceWindow, Rule, Signal, Silence
 
 # how far the moment in a request's name and its arrival in the inbox may lie apart
 REQUEST_SLACK = timedelta(minutes=2)
@@ -214,7 +216,7 @@ def triage_rules(actor: Actor) -> QuerySet[Rule]:
 def windows(actor: Actor, service: int | None = None) -> QuerySet[MaintenanceWindow]:
     """Maintenance windows, the latest first; those of one service."""
     require(actor, Deed.READ)
-    rows = MaintenanceWindow.objects.prefetch_related("services").select_related("created_by")
+    rows = MaintenanceWindow.objects.prefetch_related("services").select_related("created_by", "silence")
     return rows.filter(services=service) if service is not None else rows
 
 
@@ -239,6 +241,57 @@ def window_state(window: MaintenanceWindow, at: datetime) -> WindowState:
     return WindowState(False, following, following + length if following else None)
 
 
+def window_meets(window: MaintenanceWindow) -> str:
+    """Which alerts of its services a window means: a silence's matchers, or a condition; empty: all."""
+    silence = getattr(window, "silence", None)
+    if silence is not None and rules.is_silence(silence.matchers, window.condition, window.rrule):
+        return ", ".join(str(rules.matcher_of(value)) for value in silence.matchers)
+    return window.condition
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceState:
+    """A silence as it stands: ``active``, ``pending`` or ``expired``."""
+
+    row: Silence
+    state: str
+    starts_at: datetime
+    ends_at: datetime
+    matchers: list[rules.Matcher]
+    services: frozenset[int]
+
+
+def silences(actor: Actor, *, id: UUID | None = None, since: datetime | None = None) -> list[SilenceState]:
+    """Silences that the actor may read, or the one of this id; ``since``: not those that were over by then.
+
+    A source (an actor of kind ``source``) reads those that cover its service.
+    """
+    if actor.kind != "source":
+        require(actor, Deed.READ)
+    rows = Silence.objects.select_related("window").prefetch_related("window__services").order_by("-updated_at")
+    if actor.kind == "source":
+        own = intake.sources_by_id([actor.id or 0]).get(actor.id or 0)
+        rows = rows.filter(window__services=own.service_id) if own else rows.none()
+    if id is not None:
+        rows = rows.filter(pk=id)
+    if since is not None:
+        rows = rows.filter(window__starts_at__gt=since - LONGEST).exclude(window__ended_at__lte=since)
+    now = clock.now()
+    found = []
+    for row in rows:
+        window = row.window
+        if not rules.is_silence(row.matchers, window.condition, window.rrule):
+            continue
+        ends = ends_of(window)
+        starts = min(window.starts_at, ends)
+        state = "expired" if ends <= now else "pending" if starts > now else "active"
+        if since is None or ends > since:
+            matchers = [rules.matcher_of(value) for value in row.matchers]
+            services = frozenset(service.pk for service in window.services.all())
+            found.append(SilenceState(row, state, starts, ends, matchers, services))
+    return found
+
+
 def export_rules() -> list[rules.RuleSpec]:
     """All rules as people write them."""
     rows = Rule.objects.select_related("service", "to_service").order_by("position", "name")
@@ -246,10 +299,10 @@ def export_rules() -> list[rules.RuleSpec]:
 
 
 def export_windows() -> list[rules.WindowSpec]:
-    """Maintenance windows that are not over, as people write them."""
+    """Maintenance windows that are not over, as people write them. Silences come and go: they are not among them."""
     now = clock.now()
     found = []
-    for window in MaintenanceWindow.objects.prefetch_related("services").order_by("name", "id"):
+    for window in MaintenanceWindow.objects.filter(silence=None).prefetch_related("services").order_by("name", "id"):
         state = window_state(window, now)
         if state.going_on or state.starts_at:
             found.append(
@@ -262,6 +315,7 @@ def export_windows() -> list[rules.WindowSpec]:
                     zone=window.zone,
                     mode=window.mode,
                     note=window.note,
+                    condition=window.condition,
                 )
             )
     return found
@@ -295,6 +349,6 @@ def occurrences(since: datetime, until: datetime, most: int = 5_000) -> list[tup
         while start is not None and start < until and len(found) < most:
             end = min(start + length, window.ended_at) if window.ended_at else start + length
             if end > max(start, since):
-                found.append((max(start, since), rules.Window(window.pk, window.name, window.mode, services, end)))
+                found.append((max(start, since), worlds.rule_of(window, services, end)))
             start = rules.next_start(window.starts_at, window.rrule, window.zone, start)
     return sorted(found, key=lambda one: (one[0], one[1].id))

@@ -132,7 +132,7 @@ class TroubleMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, TocsinError) or request.path.startswith("/api/"):
+        if not isinstance(exception, TocsinError) or request.path_info.startswith("/api/"):
             return None
         from tocsin.web.shortcuts import page  # it needs the models, which load after the middleware
 

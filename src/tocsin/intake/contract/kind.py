@@ -119,6 +119,7 @@ class SourceKind:
     roots    beginnings of addresses below which things have names (``/v2/alerts``); ``takes`` says of (method, path,
              query) whether the door serves it. What it does not is left to the pages and the API; so is what
              ``elsewhere`` says of the headers (it shows a person's token, no key).
+    leaves   (method, what stands behind the key) -> whether a request below ``/in/<kind>/<key>/`` is not the door's
     refuse   (status, errors, kind of error) -> body of a refusal, in the shape this tool understands
     answer   requests that need no key (a status page, a handshake): an Answer, or None to go on
     needs    (request, config) -> address of a public document without which ``parse`` cannot judge the request (the
@@ -140,6 +141,7 @@ class SourceKind:
     roots: tuple[str, ...] = ()
     takes: Callable[[str, str, str], bool] | None = None
     elsewhere: Callable[[Headers], bool] | None = None
+    leaves: Callable[[str, str], bool] | None = None
     methods: frozenset[str] = frozenset({"POST"})
     key: Callable[[Request], str | None] | None = None
     refuse: Callable[[int, list[str], str], bytes] = refuse_plainly

@@ -28,7 +28,7 @@ from tocsin.intake.door.memory import recall, remember
 from tocsin.intake.door.refusals import Refusals
 from tocsin.intake.door.remote import Networks, remote_of
 from tocsin.intake.door.sources import COLUMNS, Known, Sources, Unavailable
-from tocsin.intake.kinds import fixed_paths, kind_of, rooted_kinds
+from tocsin.intake.kinds import fixed_paths, kind_of, names, rooted_kinds
 from tocsin.intake.rules import row_of
 from tocsin.platform.addresses import OutboundError
 from tocsin.platform.settings import Settings
@@ -97,6 +97,7 @@ class Door:
         self._tasks: list[asyncio.Task[None]] = []
         self._fixed = fixed_paths()
         self._rooted = rooted_kinds()
+        self._leaving = {name: kind.leaves for name, kind in names().items() if kind.leaves is not None}
         self._roots = tuple(root for root, _ in self._rooted)
 
     # -- life ----------------------------------------------------------------------------------------------------
@@ -132,7 +133,8 @@ class Door:
     def serves(self, path: str, method: str = "POST", query: str = "", headers: Any = None) -> bool:
         """Whether a request is the door's."""
         if path.startswith(PREFIX):
-            return True
+            leaves = self._leaving.get(path[len(PREFIX) :].partition("/")[0])
+            return leaves is None or not leaves(method, split_path(path)[2])
         kind = self._kind_at(path, method, query)
         return kind is not None and not (kind.elsewhere and headers is not None and kind.elsewhere(headers))
 

@@ -137,7 +137,7 @@ def test_every_address_of_the_alertmanager_api(web: Web) -> None:
     assert mixed.json() == {"code": 602, "message": "1.labels in body is required"}
     assert Inbox.objects.count() == 8
     assert web.client.get("/-/ready").text == "OK"
-    assert web.client.get("/api/v2/status").json()["cluster"]["status"] == "disabled"
+    assert web.client.get(f"/api/v2/status?token={key}").json()["cluster"]["status"] == "disabled"
 
 
 def test_heartbeat_and_handshake(web: Web) -> None:
@@ -272,3 +272,20 @@ def test_malformed_bodies_over_http_are_refused_and_never_break_anything(web: We
             if answer.status_code >= 400:
                 assert answer.json()
     assert web.event(keys["pagerduty"]).status_code == 202
+
+
+def test_the_own_paths_of_victorops_and_of_pagerduty_for_nagios(web: Web) -> None:
+    _, key = source("victorops")
+    message = {"message_type": "CRITICAL", "entity_id": "disk/db-3"}
+    for path in (f"/integrations/generic/20131114/alert/{key}/shop", f"/in/victorops/{key}/shop"):
+        answer = web.client.post(path, json=message)
+        assert (answer.status_code, answer.json()) == (200, {"result": "success", "entity_id": "disk/db-3"})
+    unknown = web.client.post("/integrations/generic/20131114/alert/nope/shop", json=message)
+    assert (unknown.status_code, unknown.json()["result"]) == (404, "failure")
+    assert web.client.get(f"/integrations/generic/20131114/alert/{key}/shop").status_code == 405
+    _, key = source("pagerduty")
+    form = {"CONTACTPAGER": key, "NOTIFICATIONTYPE": "PROBLEM", "HOSTNAME": "db-3", "HOSTSTATE": "DOWN"}
+    answer = web.client.post("/nagios/2010-04-15/create_event", data=form)
+    assert (answer.status_code, answer.json()["incident_key"]) == (200, "db-3")
+    assert web.client.post("/nagios/2010-04-15/create_event", data=form | {"CONTACTPAGER": "x" * 32}).status_code == 400
+    assert sorted(Inbox.objects.values_list("dedup_key", flat=True)) == ["db-3", "disk/db-3", "disk/db-3"]

@@ -42,6 +42,33 @@ def test_a_short_token_fits_into_an_address_and_survives_a_change_of_case() -> N
         secrets.unsign_short(token, "mail.bounce")
 
 
+@pytest.mark.parametrize(
+    ("url", "days", "told"),
+    [
+        ("https://t.example.org", None, 365),
+        ("https://t.example.org:443/", None, 365),
+        ("https://t.example.org:8443", None, 0),
+        ("http://t.example.org", None, 0),
+        ("https://10.0.0.1", None, 0),
+        ("https://[::1]", None, 0),
+        ("https://localhost", None, 0),
+        ("https://tocsin.localhost", None, 0),
+        ("https://t.example.org", 0, 0),
+        ("https://t.example.org:8443", 7, 7),
+    ],
+)
+def test_strict_transport_is_asked_for_where_the_host_is_ours(url: str, days: int | None, told: int) -> None:
+    assert settings.Settings(base_url=url, hsts_days=days).hsts_s == told * 86_400
+
+
+def test_a_certificate_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.get.cache_clear()
+    monkeypatch.setenv("TOCSIN_TLS_CERT", "/cert.pem")
+    with pytest.raises(settings.SettingsError, match=r"^TOCSIN_TLS_CERT and TOCSIN_TLS_KEY belong together"):
+        settings.get()
+    settings.get.cache_clear()
+
+
 def test_settings_of_mail_that_belong_together(monkeypatch: pytest.MonkeyPatch) -> None:
     settings.get.cache_clear()
     monkeypatch.setenv("TOCSIN_MAIL_LISTEN", "127.0.0.1:8725")

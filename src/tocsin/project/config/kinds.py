@@ -244,9 +244,10 @@ def _windows() -> dict[str, tuple[int, Any]]:
     """Windows by name, past ones too, so that a file that names one does not make it again. Of several with one name
     the latest counts."""
     found: dict[str, tuple[int, Any]] = {}
-    for row in triage_queries.windows(SYSTEM).order_by("starts_at", "id"):
+    for row in triage_queries.windows(SYSTEM).filter(silence=None).order_by("starts_at", "id"):
         services = sorted(service.slug for service in row.services.all())
         spec = WindowSpec(row.name, services, row.starts_at, row.duration_s, row.rrule, row.zone, row.mode, row.note)
+        spec.condition = row.condition
         found[_rule_name(spec)] = (row.pk, spec)
     return found
 

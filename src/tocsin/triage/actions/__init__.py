@@ -11,12 +11,14 @@ from tocsin.triage.actions.config import (
     switch_rules,
     window_facts,
 )
+from tocsin.triage.actions.silences import end_silence, save_silence
 from tocsin.triage.actions.timers import expire, move_alerts, next_due, release, resolve_alerts_of
 
 __all__ = [
     "absorb",
     "delete_rules",
     "delete_windows",
+    "end_silence",
     "end_windows",
     "expire",
     "move_alerts",
@@ -25,6 +27,7 @@ __all__ = [
     "resolve_alerts_of",
     "rule_facts",
     "save_rule",
+    "save_silence",
     "save_window",
     "switch_rules",
     "window_facts",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from zoneinfo import available_timezones
 
 from django.db import transaction
@@ -9,6 +10,8 @@ from django.db.models import F
 
 from tocsin.catalogue.models import Service
 from tocsin.catalogue.queries import service_named
+from tocsin.incidents import actions as incidents
+from tocsin.incidents.queries import readable
 from tocsin.incidents.rules import LEVELS
 from tocsin.people.rules import Deed, may, require
 from tocsin.platform import audit, cel, clock, events
@@ -27,6 +30,15 @@ def _service(name: str, field: str, problems: dict[str, str]) -> Service | None:
     return found
 
 
+def _condition_problem(text: str) -> str:
+    """What is wrong with a condition, or an empty text."""
+    try:
+        outcome = cel.check(text, rules.SAMPLE_VARIABLES)
+    except cel.CelError as error:
+        return str(error)
+    return "" if outcome is None or isinstance(outcome, bool) else f"must give true or false, not {outcome!r}"
+
+
 def save_rule(spec: rules.RuleSpec, *, actor: Actor, id: int | None = None) -> Rule:
     """Create a rule, or replace the one of this id. Raises Invalid with the field, NotFound, Forbidden."""
     problems: dict[str, str] = {}
@@ -39,12 +51,8 @@ def save_rule(spec: rules.RuleSpec, *, actor: Actor, id: int | None = None) -> R
         problems["name"] = "another rule has this name"
     if spec.kind not in dict(Rule.KINDS):
         problems["kind"] = "must be route, severity or suppress"
-    try:
-        outcome = cel.check(spec.condition, rules.SAMPLE_VARIABLES)
-        if outcome is not None and not isinstance(outcome, bool):
-            problems["condition"] = f"must give true or false, not {outcome!r}"
-    except cel.CelError as error:
-        problems["condition"] = str(error)
+    if problem := _condition_problem(spec.condition):
+        problems["condition"] = problem
     if spec.kind == "route" and target is None:
         problems.setdefault("to_service", "a route needs the service that it leads to")
     if spec.kind == "severity":
@@ -120,8 +128,8 @@ def save_window(spec: rules.WindowSpec, *, actor: Actor, id: int | None = None) 
         problems["services"] = "must name at least one service"
     if not spec.name.strip() or len(spec.name) > 200:
         problems["name"] = "must have 1 to 200 characters"
-    if not 60 <= spec.duration_s <= 31 * 86_400:
-        problems["duration_s"] = "must be 60 seconds to 31 days"
+    if not 60 <= spec.duration_s <= (31 if spec.rrule else 366) * 86_400:
+        problems["duration_s"] = "must be 60 seconds to 31 days, or to 366 days when it does not repeat"
     if spec.starts_at.tzinfo is None:
         problems["starts_at"] = "must name its zone, like 2026-11-23T22:00:00+01:00"
     if spec.zone not in available_timezones():
@@ -130,10 +138,19 @@ def save_window(spec: rules.WindowSpec, *, actor: Actor, id: int | None = None) 
         problems["rrule"] = problem
     if spec.mode not in ("hold", "drop"):
         problems["mode"] = "must be hold or drop"
+    if spec.condition and (problem := _condition_problem(spec.condition)):
+        problems["condition"] = problem
     if problems:
         raise Invalid("The maintenance window cannot work like this.", problems)
     for service in services:
         require(actor, Deed.CONFIGURE, service.team_id)
+    return keep_window(spec, services, actor=actor, id=id)
+
+
+def keep_window(
+    spec: rules.WindowSpec, services: Sequence[Service], *, actor: Actor, id: int | None = None
+) -> MaintenanceWindow:
+    """Write a window whose spec and actor were checked. Raises NotFound."""
     with transaction.atomic():
         window = MaintenanceWindow.objects.select_for_update().filter(pk=id).first() if id else MaintenanceWindow()
         if window is None:
@@ -141,6 +158,7 @@ def save_window(spec: rules.WindowSpec, *, actor: Actor, id: int | None = None) 
         before = window_facts(window) if window.pk else None
         window.name, window.starts_at, window.duration_s = spec.name, spec.starts_at, spec.duration_s
         window.rrule, window.zone, window.mode, window.note = spec.rrule, spec.zone, spec.mode, spec.note
+        window.condition = spec.condition
         if not window.pk:
             window.created_at = clock.now()
             window.created_by_id = actor.user_id
@@ -163,14 +181,17 @@ def window_facts(window: MaintenanceWindow) -> dict[str, object]:
         "zone": window.zone,
         "mode": window.mode,
         "note": window.note,
+        "condition": window.condition,
     }
 
 
-def end_windows(ids: Sequence[int], *, actor: Actor) -> int:
-    """End maintenance windows now and for good: what they hold may page."""
+def end_windows(ids: Sequence[int], *, actor: Actor, checked: bool = False) -> int:
+    """End maintenance windows now and for good: what they hold may page. ``checked``: the caller did, that they may."""
     with transaction.atomic():
         found = list(MaintenanceWindow.objects.select_for_update().filter(pk__in=ids, ended_at__isnull=True))
-        _require_all(found, actor)
+        if not checked:
+            _require_all(found, actor)
+        _wake(found, actor)
         MaintenanceWindow.objects.filter(pk__in=[window.pk for window in found]).update(ended_at=clock.now())
         for window in found:
             audit.record(actor, "ended", "maintenance window", window.pk, window.name)
@@ -185,11 +206,31 @@ def delete_windows(ids: Sequence[int], *, actor: Actor) -> int:
         _require_all(found, actor)
         for window in found:
             audit.record(actor, "deleted", "maintenance window", window.pk, window.name, window_facts(window), None)
+        _wake([window for window in found if window.ended_at is None], actor)
         # an alert must not lose its hold without being looked at again: ``release`` finds it by this moment
         Alert.objects.filter(held_by__in=found, state="open").update(held_by=None, flapping_until=clock.now())
         MaintenanceWindow.objects.filter(pk__in=[window.pk for window in found]).delete()
         events.wake("clock")
     return len(found)
+
+
+def ends_of(window: MaintenanceWindow) -> datetime:
+    """When a window that does not repeat is over."""
+    planned = window.starts_at + timedelta(seconds=window.duration_s)
+    return min(window.ended_at, planned) if window.ended_at else planned
+
+
+def _wake(windows: Sequence[MaintenanceWindow], actor: Actor) -> None:
+    """Have incidents page again that silences put to sleep, which are ended before their time."""
+    asleep: set[int] = set()
+    now = clock.now()
+    for window in windows:
+        if hasattr(window, "silence") and ends_of(window) > now:
+            rows = Alert.objects.filter(readable(actor, "incident_id"), state="open", service__in=window.services.all())
+            ours = rows.filter(incident__snoozed_until=ends_of(window))
+            asleep.update(ours.order_by().values_list("incident_id", flat=True).distinct())
+    if asleep:
+        incidents.unacknowledge(sorted(asleep), actor=actor, reason="the silence was ended")
 
 
 def _require_all(windows: Sequence[MaintenanceWindow], actor: Actor) -> None:

@@ -81,8 +81,14 @@ def windows(now: datetime, version: int) -> list[rules.Window]:
     for window, service_ids in _windows.one(version, None):
         going_on = stretch(window, now)
         if going_on:
-            found.append(rules.Window(window.pk, window.name, window.mode, service_ids, going_on[1]))
+            found.append(rule_of(window, service_ids, going_on[1]))
     return found
+
+
+def rule_of(window: MaintenanceWindow, service_ids: frozenset[int], until: datetime) -> rules.Window:
+    """The window as the rules see it, for the occurrence that ends at ``until``."""
+    holds = partial(cel.holds, window.condition) if window.condition else None
+    return rules.Window(window.pk, window.name, window.mode, service_ids, until, holds)
 
 
 def stretch(window: MaintenanceWindow, now: datetime) -> tuple[datetime, datetime] | None:

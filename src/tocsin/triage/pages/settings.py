@@ -196,6 +196,12 @@ class WindowForm(forms.Form):
             ("drop", "drop them: they never go out"),
         ],
     )
+    condition = forms.CharField(
+        required=False,
+        label="Only alerts for which",
+        help_text="CEL over signal, source and service, such as signal.labels.env == 'staging'. Empty: every alert.",
+        widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "spellcheck": "false"}),
+    )
     note = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
 
 
@@ -209,7 +215,7 @@ def windows(request: Request) -> HttpResponse:
         key: Alert.objects.filter(held_by=key, state="open").count()
         for key in [row.pk for row in rows if row.ended_at is None]
     }
-    lines = [(row, queries.window_state(row, moment), held.get(row.pk, 0)) for row in rows]
+    lines = [(row, queries.window_state(row, moment), held.get(row.pk, 0), queries.window_meets(row)) for row in rows]
     lines.sort(key=lambda line: (not line[1].going_on, line[1].starts_at is None, line[1].starts_at or moment))
     columns = [
         ("name", lambda row: row.name),
@@ -218,6 +224,7 @@ def windows(request: Request) -> HttpResponse:
         ("minutes", lambda row: row.duration_s / 60),
         ("repeats", lambda row: row.rrule),
         ("pages", lambda row: row.mode),
+        ("condition", lambda row: row.condition),
     ]
     if answer := export(request, "maintenance", columns, rows):
         return answer
@@ -259,6 +266,7 @@ def window(request: Request, window_id: int = 0) -> HttpResponse:
             "duration_s": 3600,
             "services": [s.slug for s in services if s.pk == chosen],
         }
+    meets = queries.window_meets(row) if row else ""
     form = WindowForm(request.POST or None, initial=initial)
     cast(forms.MultipleChoiceField, form.fields["services"]).choices = choice((one.slug, one.name) for one in services)
     if request.method == "POST" and form.is_valid():
@@ -277,6 +285,8 @@ def window(request: Request, window_id: int = 0) -> HttpResponse:
             "window": row,
             "zone_names": zones(),
             "state": queries.window_state(row, moment) if row else None,
+            "silence": getattr(row, "silence", None) if row and meets != row.condition else None,
+            "meets": meets,
             "cancel": "/settings/maintenance/",
         },
         422 if form.errors else 200,

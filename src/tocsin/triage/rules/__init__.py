@@ -22,8 +22,18 @@ from tocsin.triage.rules.deciding import (
     grouping_problems,
     related,
 )
+from tocsin.triage.rules.matchers import (
+    Matcher,
+    MatcherError,
+    all_accept,
+    condition_of,
+    is_silence,
+    labels_of,
+    matcher_of,
+    parse_matcher,
+)
 from tocsin.triage.rules.priority import after_worse, at_opening
-from tocsin.triage.rules.specs import RuleSpec, WindowSpec
+from tocsin.triage.rules.specs import RuleSpec, SilenceSpec, WindowSpec
 from tocsin.triage.rules.windows import going_on, next_start, rrule_problem
 
 __all__ = [
@@ -35,23 +45,32 @@ __all__ = [
     "Decision",
     "Grouping",
     "Incidents",
+    "Matcher",
+    "MatcherError",
     "Outcome",
     "Rule",
     "RuleSpec",
     "Service",
     "Signal",
+    "SilenceSpec",
     "Source",
     "Window",
     "WindowSpec",
     "World",
     "admit",
     "after_worse",
+    "all_accept",
     "assess",
     "at_opening",
+    "condition_of",
     "decide",
     "going_on",
     "grouping_problems",
+    "is_silence",
+    "labels_of",
+    "matcher_of",
     "next_start",
+    "parse_matcher",
     "related",
     "rrule_problem",
 ]

@@ -182,13 +182,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A maintenance window that is going on: until ``until``, for these services."""
+    """A maintenance window that is going on: until ``until``, for these services.
+
+    ``holds`` evaluates its condition over the variables of a rule; None: it has none, and all alerts are meant.
+    """
 
     id: int
     name: str
     mode: str
     service_ids: frozenset[int]
     until: datetime
+    holds: Callable[[Mapping[str, Any]], bool] | None = None
 
 
 class Incidents(Protocol):
@@ -343,6 +347,10 @@ def admit(
     for window in world.windows:
         if service.id not in window.service_ids:
             continue
+        if window.holds is not None:
+            variables = variables or variables_of(signal, world.sources[alert.source_id], service, assessment.severity)
+            if not window.holds(variables):
+                continue
         if window.mode == "drop":
             alert.suppressed_by = f"maintenance {window.name}"
             text = f"{service.name} is in maintenance ({window.name}); its alerts are dropped."

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from tocsin.incidents.queries import verify_timeline
 from tocsin.intake.models import Inbox
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
+from tocsin.platform.errors import Invalid
 from tocsin.triage import actions as triage
 from tocsin.triage.models import Alert, Signal
 from tocsin.triage.rules import RuleSpec, WindowSpec
@@ -187,6 +189,24 @@ def test_maintenance_holds_and_releases() -> None:
     assert triage.release() == 1
     assert Incident.objects.get().alerts.get().dedup_key == "stays"
     assert Page.objects.count() == 1
+
+
+def test_maintenance_with_a_condition_holds_only_what_meets_it() -> None:
+    c = company()
+    facts: dict[str, Any] = {"services": ["checkout"], "starts_at": clock.now(), "duration_s": 3600}
+    staging = "signal.labels.env == 'staging'"
+    triage.save_window(WindowSpec(name="Upgrade of staging", condition=staging, **facts), actor=SYSTEM)
+    arrive(
+        c.source,
+        {"dedup_key": "a", "labels": {"env": "staging"}},
+        {"dedup_key": "b", "labels": {"env": "production"}},
+        {"dedup_key": "c"},  # the condition cannot be evaluated, so nothing keeps it from paging
+    )
+    triage.absorb()
+    assert outcomes() == ["held", "opened", "opened"]
+    with pytest.raises(Invalid) as refused:
+        triage.save_window(WindowSpec(name="Wrong", condition="signal.labels.", **facts), actor=SYSTEM)
+    assert list(refused.value.problems) == ["condition"]
 
 
 def test_maintenance_drops_for_good() -> None:

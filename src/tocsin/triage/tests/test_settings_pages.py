@@ -1,5 +1,6 @@
 """Triage rules and maintenance windows in the browser, without script."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,7 +8,10 @@ from django.test import Client
 from tests.browser import world
 
 from tocsin.platform import clock
+from tocsin.platform.actor import SYSTEM
+from tocsin.triage import actions as triage
 from tocsin.triage.models import MaintenanceWindow, Rule
+from tocsin.triage.rules import SilenceSpec, parse_matcher
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -84,6 +88,23 @@ def test_a_window_is_planned_ended_and_removed(dana: Client, made: dict[str, Any
     assert dana.post(f"/settings/maintenance/{row.pk}/end/").status_code == 303
     assert dana.post(f"/settings/maintenance/{row.pk}/end/").status_code == 409
     assert dana.post(f"/settings/maintenance/{row.pk}/delete/").status_code == 303
+
+
+def test_a_silence_stands_among_the_windows_as_what_it_matches(dana: Client, made: dict[str, Any]) -> None:
+    now = clock.now()
+    matchers = [parse_matcher('alertname=~"Disk.*"'), parse_matcher("team!=<b>shop")]
+    ends = now + timedelta(hours=1)
+    triage.save_silence(SilenceSpec(matchers, now, ends, "<i>ada", "replaced"), actor=SYSTEM)
+    row = MaintenanceWindow.objects.get()
+    listed = dana.get("/settings/maintenance/").content.decode()
+    assert "alertname=~&quot;Disk.*&quot;, team!=&quot;&lt;b&gt;shop&quot;" in listed
+    shown = dana.get(f"/settings/maintenance/{row.pk}/").content.decode()
+    assert str(row.silence.pk) in shown
+    assert "by &lt;i&gt;ada" in shown
+    row.condition = "signal.severity == 'info'"
+    row.save()
+    assert str(row.silence.pk) not in dana.get(f"/settings/maintenance/{row.pk}/").content.decode()
+    assert "signal.severity == &#x27;info&#x27;" in dana.get("/settings/maintenance/").content.decode()
 
 
 def test_a_responder_may_look_but_not_touch(made: dict[str, Any]) -> None:

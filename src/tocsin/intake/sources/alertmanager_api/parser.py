@@ -31,6 +31,7 @@ from tocsin.intake.contract import (
     tidy_labels,
 )
 
+ROOTS = ("/api/v2/", "/alertmanager/api/v2/")
 TITLES = ("summary", "message", "title")
 _FNV_OFFSET, _FNV_PRIME, _64_BITS = 0xCBF29CE484222325, 0x100000001B3, 0xFFFFFFFFFFFFFFFF
 _INDEX = re.compile(r"^(\d+)\.")
@@ -64,9 +65,24 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     return f"{state:016x}"
 
 
+def takes(method: str, path: str, query: str) -> bool:
+    """Whether the door serves an address below the roots: alerts that are posted. The rest needs the database."""
+    return method == "POST" and path.rstrip("/").endswith("/api/v2/alerts")
+
+
+def leaves(method: str, tail: str) -> bool:
+    """Whether what stands behind a source's key is left to the API: all of it but alerts that are posted."""
+    return tail.startswith("api/v2/") and not (method == "POST" and tail.rstrip("/") == "api/v2/alerts")
+
+
 def key(request: Request) -> str | None:
-    """The key of a request to the root address: Bearer token, password of Basic, or ``?token=``."""
-    scheme, _, value = str(request.headers.get("authorization") or "").strip().partition(" ")
+    """The key of a request to the root address: Bearer token, password of Basic, or ``?token=``. Raises ParseError."""
+    return key_in(str(request.headers.get("authorization") or ""), request.query)
+
+
+def key_in(header: str, query: str) -> str | None:
+    """The key in the value of an ``Authorization`` header or in a query; None: there is none. Raises ParseError."""
+    scheme, _, value = header.strip().partition(" ")
     value = value.strip()
     if scheme.lower() in ("bearer", "genkey", "geniekey"):
         return value
@@ -75,32 +91,20 @@ def key(request: Request) -> str | None:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
         except (binascii.Error, ValueError):
             raise ParseError(["'Authorization' is not valid Basic authentication"], status=401) from None
-    tokens = parse_qs(request.query, max_num_fields=50).get("token") if request.query else None
+    try:
+        tokens = parse_qs(query, max_num_fields=50).get("token") if query else None
+    except ValueError:
+        raise ParseError(["the query has too many fields"]) from None
     return tokens[-1] if tokens else None
 
 
 def answer(request: Request) -> Answer | None:
-    """Health and status of an Alertmanager, for tools that look before they send."""
-    path = request.path.rstrip("/")
+    """Health of an Alertmanager, for tools that look before they send."""
     if request.method not in ("GET", "HEAD"):
         return None
-    if path.endswith(("/-/healthy", "/-/ready")):
+    if request.path.rstrip("/").endswith(("/-/healthy", "/-/ready")):
         return Answer(200, b"OK", "text/plain; charset=utf-8")
-    if path.endswith("/api/v2/status"):
-        started = request.now.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        status = {
-            "cluster": {"name": "tocsin", "status": "disabled", "peers": []},
-            "config": {"original": "route:\n  receiver: tocsin\nreceivers:\n- name: tocsin\n"},
-            "uptime": started,
-            "versionInfo": {
-                "branch": "tocsin", "buildDate": "", "buildUser": "", "goVersion": "", "revision": "",
-                "version": "0.25.0",
-            },
-        }  # fmt: skip
-        return Answer(200, msgspec.json.encode(status))
-    return Answer(
-        405, b'{"code":405,"message":"only POST /api/v2/alerts is served here"}', headers=(("allow", "POST"),)
-    )
+    return Answer(405, b'{"code":405,"message":"only POST is served here"}', headers=(("allow", "POST"),))
 
 
 def _strict(body: bytes) -> _Mixed:

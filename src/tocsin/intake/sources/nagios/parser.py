@@ -30,7 +30,11 @@ _PREFIX = re.compile("^(NAGIOS|ICINGA)_")
 def parse(request: Request, config: Mapping[str, Any]) -> Parsed:
     """One signal for each notification."""
     plain: Mapping[str, Any] = form_of(request) if request.content_type == FORM else Facts.of(request).value
-    facts = Facts({_PREFIX.sub("", name.upper()): value for name, value in plain.items()})
+    return read(Facts({_PREFIX.sub("", name.upper()): value for name, value in plain.items()}))
+
+
+def read(facts: Facts) -> Parsed:
+    """The signal of a notification's macros, by their names in capitals. Raises ParseError."""
     host = facts.needed("HOSTNAME")
     service = facts.text("SERVICEDESC")
     said = facts.one_of("NOTIFICATIONTYPE", TYPES)

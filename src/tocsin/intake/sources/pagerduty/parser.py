@@ -1,4 +1,5 @@
-"""PagerDuty Events v2 into signals: trigger, acknowledge, resolve, and change events. Events v1 is ``events_v1``.
+"""PagerDuty Events v2 into signals: trigger, acknowledge, resolve, and change events. Events v1 is ``events_v1``,
+what its script for Nagios sends is ``nagios``.
 
 Field rules, answers and error texts follow the public Events API v2 reference; where it is silent (an over-long
 summary, a sloppy optional field) the event is kept and the doubt is remarked, because a lost page is worse.
@@ -25,7 +26,7 @@ from tocsin.intake.contract import (
     severity_of,
     short_key,
 )
-from tocsin.intake.sources.pagerduty import events_v1
+from tocsin.intake.sources.pagerduty import events_v1, nagios
 
 ACTIONS = ("trigger", "acknowledge", "resolve")
 KEY_LENGTH = 32
@@ -152,6 +153,8 @@ def key(request: Request) -> str:
     """The routing key in the body. Raises ParseError when it cannot be one."""
     if events_v1.meant(request):
         return events_v1.key(request)
+    if nagios.meant(request):
+        return nagios.key(request)
     routing_key = _event(request).routing_key
     if len(routing_key) != KEY_LENGTH:
         raise _wrong(["Length of 'routing_key' is incorrect (should be 32 characters)"])
@@ -164,6 +167,8 @@ def parse(request: Request, config: Mapping[str, Any]) -> Parsed:
     """One event is one signal. The answer names its dedup key."""
     if events_v1.meant(request):
         return events_v1.parse(request)
+    if nagios.meant(request):
+        return nagios.parse(request)
     event = _event(request)
     if request.path.rstrip("/").endswith("/v2/change/enqueue") or request.tail.strip("/").endswith("change/enqueue"):
         return _change(event)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tocsin.intake.contract import Field, SourceKind
-from tocsin.intake.sources.pagerduty import events_v1, parser
+from tocsin.intake.sources.pagerduty import events_v1, nagios, parser
 
 
 class PagerDuty(SourceKind):
@@ -29,7 +29,7 @@ source = PagerDuty(
             choices={"strict": "refuse, as PagerDuty does", "lenient": "accept and translate"},
         ),
     ),
-    paths=("/v2/enqueue", "/v2/change/enqueue", events_v1.PATH),
+    paths=("/v2/enqueue", "/v2/change/enqueue", events_v1.PATH, nagios.PATH),
     parse=parser.parse,
     key=parser.key,
     refuse=parser.refuse,
