@@ -33,7 +33,7 @@ class OptionsOut(Schema):
     teams: bool = False
 
 
-class RunOut(Schema):
+class HistoryRunOut(Schema):
     """`profile`: what is in the file; `plan`: what it would become; `result`: what was written; `asked`: what has to
     be said before it can be planned, by field."""
 
@@ -55,8 +55,8 @@ class RunOut(Schema):
     updated_at: datetime
 
 
-class RunList(Schema):
-    items: list[RunOut]
+class HistoryRunList(Schema):
+    items: list[HistoryRunOut]
     next: str | None
 
 
@@ -112,14 +112,14 @@ def run_json(row: HistoryImport, *, whole: bool = True) -> dict[str, Any]:
     }
 
 
-@router.get("/imports/history", response=RunList)
+@router.get("/imports/history", response=HistoryRunList)
 def list_runs(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
     """Imports of past incidents, newest first, without `profile`, `plan` and `asked`."""
     found, following = page(runs.runs(asker(request)).defer("profile", "plan"), paging, ("-id",))
     return {"items": [run_json(row, whole=False) for row in found], "next": following}
 
 
-@router.post("/imports/history", response={201: RunOut})
+@router.post("/imports/history", response={201: HistoryRunOut})
 def begin(request: HttpRequest, body: BeginIn) -> Status[dict[str, Any]]:
     """A new import. Send its file in pieces, then say that it is whole."""
     return Status(201, run_json(runs.begin(body.source, body.file, actor=asker(request))))
@@ -133,7 +133,7 @@ def figures(request: HttpRequest, source: str, zone: str = "UTC") -> dict[str, A
     return queries.imported_figures(asker(request), source, zone)
 
 
-@router.get("/imports/history/{run_id}", response=RunOut)
+@router.get("/imports/history/{run_id}", response=HistoryRunOut)
 def show(request: HttpRequest, run_id: int) -> dict[str, Any]:
     """One import: how far it is, what was found, what is planned, what came of it."""
     return run_json(runs.run(asker(request), run_id))
@@ -153,31 +153,31 @@ def add_part(request: HttpRequest, run_id: int, number: int) -> dict[str, Any]:
     return {"count": runs.add_part(run_id, number, data, actor=actor)}
 
 
-@router.post("/imports/history/{run_id}/finish", response=RunOut)
+@router.post("/imports/history/{run_id}/finish", response=HistoryRunOut)
 def finish(request: HttpRequest, run_id: int) -> dict[str, Any]:
     """The file is whole: look at it. When its state is `ready`, `profile` says what is in it."""
     return run_json(runs.finish(run_id, actor=asker(request)))
 
 
-@router.put("/imports/history/{run_id}/options", response=RunOut)
+@router.put("/imports/history/{run_id}/options", response=HistoryRunOut)
 def set_options(request: HttpRequest, run_id: int, body: OptionsIn) -> dict[str, Any]:
     """Say how the file is to be read; what was planned before is forgotten."""
     return run_json(runs.set_options(run_id, Options(**body.dict()), actor=asker(request)))
 
 
-@router.post("/imports/history/{run_id}/plan", response=RunOut)
+@router.post("/imports/history/{run_id}/plan", response=HistoryRunOut)
 def plan(request: HttpRequest, run_id: int) -> dict[str, Any]:
     """Foretell what it would become; nothing is written. When its state is `planned`, `plan` holds it."""
     return run_json(runs.ask_plan(run_id, actor=asker(request)))
 
 
-@router.post("/imports/history/{run_id}/apply", response=RunOut)
+@router.post("/imports/history/{run_id}/apply", response=HistoryRunOut)
 def apply(request: HttpRequest, run_id: int) -> dict[str, Any]:
     """Write what was planned. When its state is `applied`, `result` says what came of it."""
     return run_json(runs.ask_apply(run_id, actor=asker(request)))
 
 
-@router.post("/imports/history/{run_id}/rollback", response=RunOut)
+@router.post("/imports/history/{run_id}/rollback", response=HistoryRunOut)
 def rollback(request: HttpRequest, run_id: int) -> dict[str, Any]:
     """Take away what it made. An incident on which somebody has worked here since stays."""
     return run_json(runs.ask_rollback(run_id, actor=asker(request)))
