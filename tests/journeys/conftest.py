@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.journeys.post import PostOffice
 from tests.journeys.product import Product
+from tests.journeys.tls import Authority, Front, SecureProduct
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -37,6 +38,36 @@ def product(post: PostOffice) -> Iterator[Product]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority of these tests alone."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def secure(post: PostOffice, authority: Authority) -> Iterator[SecureProduct]:
+    """Tocsin behind https; shared like ``product``, and only started for tests that ask for it."""
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-secure-"))
+    made = SecureProduct(folder, post.url, authority)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def front(secure: SecureProduct, authority: Authority) -> Iterator[Front]:
+    """A reverse proxy in front of ``secure``: TLS, and everything below ``/tocsin``."""
+    made = Front(secure.url, prefix="/tocsin", authority=authority)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium. Closed with the module: Playwright keeps an event loop, which Django's ORM would refuse."""
@@ -55,7 +86,8 @@ def browser() -> Iterator[Browser]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """A failed journey shows what the product said."""
     report = yield
-    product = getattr(item, "funcargs", {}).get("product")
-    if report.failed and isinstance(product, Product) and product.log.exists():
-        report.sections.append(("what Tocsin said", product.lines()))
+    for name in ("product", "secure"):
+        product = getattr(item, "funcargs", {}).get(name)
+        if report.failed and isinstance(product, Product) and product.log.exists():
+            report.sections.append(("what Tocsin said", product.lines()))
     return report
