@@ -27,18 +27,25 @@ def escalate_now(
     reason: str = "",
     confidential: bool = False,
     via: str = "",
+    step: int | None = None,
 ) -> None:
     """Page the next step now, whatever the waiting time; an acknowledged incident is triggered again by it.
 
+    ``step``: that step of its policy instead of the next, from 0.
     ``confidential``: the incident is made so first, and the policy for confidential incidents pages from its first step
     instead. ``via``: from where, when not from a page: sms, voice ... Raises NotFound, Conflict (it is over), Invalid
-    (``reason_code``, ``reason``), Forbidden.
+    (``reason_code``, ``reason``, ``step``), Forbidden.
     """
     _allowed(actor, reason_code, reason)
     with use_book() as book:
         state = _open(book, incident_id, actor)
         last = Run.objects.filter(incident_id=incident_id, purpose="escalate").order_by("-started_at", "-id").first()
         at = rules.RunState(last.step, last.loop) if last and last.state != "done" else rules.RunState()
+        if step is not None:
+            steps = len(queries.policies_of([state], book.config)[state.id].steps)
+            if not 0 <= step < steps:
+                raise Invalid("Its policy has no such step.", {"step": f"there are {steps}"})
+            at = rules.RunState(step)
         if moved := confidential and not state.confidential and bool(queries.apart([state.service_id])):
             at = rules.RunState()
         book.write(

@@ -15,6 +15,7 @@ from tocsin.incidents.actions.readers import (
 from tocsin.incidents.actions.verbs import (
     acknowledge,
     add_note,
+    add_status_update,
     close,
     mitigate,
     reassign,
@@ -31,6 +32,7 @@ __all__ = [
     "Done",
     "acknowledge",
     "add_note",
+    "add_status_update",
     "admit",
     "close",
     "declare",

@@ -20,6 +20,7 @@ KINDS = {
     "priority_changed": ("flag", "info", "state"),
     "retitled": ("pencil", "quiet", "state"),
     "note": ("message-square", "info", "notes"),
+    "status_update": ("message-square", "info", "notes"),
     "merged": ("git-merge", "quiet", "state"),
     "absorbed": ("git-merge", "quiet", "state"),
     "made_confidential": ("lock", "warn", "people"),
@@ -27,6 +28,7 @@ KINDS = {
     "let_in": ("user-plus", "info", "people"),
     "alert_joined": ("bell", "quiet", "alerts"),
     "alert_resolved": ("bell-off", "quiet", "alerts"),
+    "alert_moved": ("git-merge", "quiet", "alerts"),
     "paged": ("bell-ring", "info", "people"),
     "nobody_paged": ("circle-help", "bad", "people"),
     "webhook_called": ("webhook", "info", "people"),
@@ -176,6 +178,14 @@ def _joined(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"added an alert: {data.get('title') or data.get('alert')}"
 
 
+def _ended_alert(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"ended an alert: {data.get('title') or data.get('alert')}"
+
+
+def _moved(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"moved an alert to INC-{data.get('into')}: {data.get('title') or data.get('alert')}"
+
+
 def _people(ids: Any, names: Mapping[int, str], written: Any = None) -> str:
     found = [names[key] for key in ids or [] if key in names] or [str(name) for name in written or []]
     return ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "") if found else "somebody"
@@ -186,7 +196,8 @@ WRITERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "priority_changed": _priority, "webhook_called": _webhook,
     "reassigned": _reassigned, "snoozed": _snoozed, "retitled": _retitled, "merged": _merged, "absorbed": _absorbed,
     "paged": _paged, "nobody_paged": _nobody, "paged_by_hand": _by_hand, "escalated": _escalated,
-    "alert_joined": _joined, "team_called": _team, "managers_called": _managers, "step_skipped": _skipped,
+    "alert_joined": _joined, "alert_resolved": _ended_alert, "alert_moved": _moved,
+    "team_called": _team, "managers_called": _managers, "step_skipped": _skipped,
     "let_in": _let_in, "tier_warned": _warned, "executives_told": _executives,
 }  # fmt: skip
 PLAIN = {
@@ -195,6 +206,7 @@ PLAIN = {
     "closed": "closed it",
     "reopened": "reopened it",
     "note": "wrote",
+    "status_update": "gave a status update",
     "made_confidential": "made it confidential",
     "confidentiality_lifted": "let everybody see it again",
     "snooze_ended": "woke it up: the snooze is over",

@@ -11,14 +11,17 @@ from tocsin.triage.actions.config import (
     switch_rules,
     window_facts,
 )
+from tocsin.triage.actions.hands import end_alerts, give_alerts
 from tocsin.triage.actions.timers import expire, move_alerts, next_due, release, resolve_alerts_of
 
 __all__ = [
     "absorb",
     "delete_rules",
     "delete_windows",
+    "end_alerts",
     "end_windows",
     "expire",
+    "give_alerts",
     "move_alerts",
     "next_due",
     "release",
