@@ -451,6 +451,13 @@ def sent_between(actor: Actor, since: datetime, until: datetime, channels: Itera
     return found.order_by("-id")
 
 
+def counts(actor: Actor, incident_ids: Iterable[int]) -> dict[int, int]:
+    """How many deliveries to people incidents had; those without any are left out."""
+    require(actor, Deed.READ)
+    found = Delivery.objects.filter(readable(actor, "incident_id"), incident_id__in=list(incident_ids))
+    return dict(found.filter(user__isnull=False).values_list("incident_id").annotate(Count("id")).order_by())
+
+
 def delivery(actor: Actor, delivery_id: int) -> Delivery | None:
     """One delivery with its attempts; None when there is none, or none that the actor may read."""
     require(actor, Deed.READ)

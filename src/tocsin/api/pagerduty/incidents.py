@@ -14,7 +14,6 @@ from tocsin.api.pagerduty.incident_shapes import STATUS, Incidents, with_related
 from tocsin.api.pagerduty.urgency import ASKED_PRIORITY, HIGH, levels_for, priorities_of, urgency_named
 from tocsin.catalogue import queries as catalogue
 from tocsin.incidents import actions, queries, rules
-from tocsin.incidents.actions import use_book
 from tocsin.people.rules import Deed, require
 from tocsin.platform import clock
 from tocsin.platform.errors import Conflict, NotFound
@@ -22,7 +21,6 @@ from tocsin.platform.errors import Conflict, NotFound
 USUAL_WINDOW = timedelta(days=31)
 MOST_UPDATES = 250
 MOST_MERGED = 250
-SNOOZE_SECONDS = 604_800
 SORTS = {"incident_number": "id", "created_at": "opened_at", "resolved_at": "resolved_at", "urgency": "loudness"}
 
 
@@ -211,13 +209,5 @@ def snoozed(asked: Asked, name: str) -> Answer:
     """``POST /incidents/{id}/snooze``: 201."""
     require(asked.actor, Deed.RESPOND)
     row = incident(asked, name)
-    duration = asked.body.get("duration")
-    if isinstance(duration, str) and duration.isascii() and duration.isdigit() and len(duration) < 10:
-        duration = int(duration)
-    if not isinstance(duration, int) or isinstance(duration, bool) or not 1 <= duration <= SNOOZE_SECONDS:
-        raise Refused(400, [f"Duration must be a whole number of seconds, 1 to {SNOOZE_SECONDS}"], code=1013)
-    with use_book() as book:
-        done = actions.snooze([row.pk], until=book.now + timedelta(seconds=duration), actor=asked.actor)
-        if done.skipped:
-            raise Refused(400, ["Incident Already Resolved"], code=1001)
+    updates.snooze(asked, row.pk, asked.body.get("duration"))
     return Answer({"incident": shown(asked, row.pk)}, 201)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from tocsin.api.pagerduty import (
     alerts,
+    analytics,
+    analytics_raw,
     changes,
     incidents,
     log_entries,
@@ -58,4 +60,6 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", "/change_events/{id}", changes.got),
     ("GET", "/services/{id}/change_events", changes.of_service),
     ("GET", "/notifications", notifications.listed),
+    *analytics.ROUTES,
+    *analytics_raw.ROUTES,
 )

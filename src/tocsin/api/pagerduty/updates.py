@@ -1,6 +1,7 @@
 """What an update may change of an incident, each through the room's own verb."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from tocsin.api.pagerduty.asking import Asked, number_of
@@ -9,10 +10,11 @@ from tocsin.api.pagerduty.errors import Refused
 from tocsin.api.pagerduty.urgency import ASKED_PRIORITY, levels_for, urgency_named, urgency_of
 from tocsin.escalation import actions as escalation
 from tocsin.incidents import actions, rules
-from tocsin.incidents.actions import Done
+from tocsin.incidents.actions import Done, use_book
 from tocsin.people import queries as people
 from tocsin.platform.errors import Conflict, Invalid
 
+SNOOZE_SECONDS = 604_800
 STATUSES = ("triggered", "acknowledged", "resolved")
 ESCALATED = "asked for through PagerDuty's API"
 
@@ -36,7 +38,9 @@ def apply(asked: Asked, row: Any, given: Mapping[str, Any], *, alone: bool) -> N
         raise Refused(400, ["Incident Already Resolved"], code=1001)
     _words_and_levels(asked, row, given)
     _people(asked, row, given, is_open)
-    if status == "acknowledged":
+    if given.get("duration") is not None and status == "acknowledged":
+        snooze(asked, row.pk, given["duration"])  # as ``pd incident ack --snooze`` sends it
+    elif status == "acknowledged":
         actions.acknowledge([row.pk], actor=asked.actor, via="api")
     elif status == "resolved":
         actions.resolve([row.pk], actor=asked.actor, via="api", note=(resolution or "")[:20_000])
@@ -46,6 +50,16 @@ def apply(asked: Asked, row: Any, given: Mapping[str, Any], *, alone: bool) -> N
         done = actions.reopen([row.pk], actor=asked.actor, reason=ESCALATED)
         if done.skipped:
             raise Refused(400, list(done.skipped.values()), code=1001)
+
+
+def snooze(asked: Asked, number: int, duration: object) -> None:
+    """Snooze an incident for so many seconds, 1 to 604,800. Raises Refused (1001, 1013)."""
+    if isinstance(duration, str) and duration.isascii() and duration.isdigit() and len(duration) < 10:
+        duration = int(duration)
+    if not isinstance(duration, int) or isinstance(duration, bool) or not 1 <= duration <= SNOOZE_SECONDS:
+        raise Refused(400, [f"Duration must be a whole number of seconds, 1 to {SNOOZE_SECONDS}"], code=1013)
+    with use_book() as book:
+        _done(actions.snooze([number], until=book.now + timedelta(seconds=duration), actor=asked.actor))
 
 
 def _words_and_levels(asked: Asked, row: Any, given: Mapping[str, Any]) -> None:

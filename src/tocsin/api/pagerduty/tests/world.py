@@ -6,7 +6,6 @@ from typing import Any
 from tocsin.api.pagerduty import ids
 from tocsin.api.pagerduty.tests.conftest import PagerDuty
 from tocsin.incidents import queries
-from tocsin.incidents.models import Incident
 from tocsin.people import actions as people
 from tocsin.platform.actor import SYSTEM
 from tocsin.triage import actions as triage
@@ -58,10 +57,6 @@ class World:
         arrive(self.company.source, *signals)
         triage.absorb()
         return self.do("GET", f"/incidents/{queries.incidents(SYSTEM)[0].pk}")["incident"]
-
-    def row(self, incident: Any) -> Incident:
-        """Its row."""
-        return Incident.objects.get(pk=incident["incident_number"])
 
 
 def world() -> World:
