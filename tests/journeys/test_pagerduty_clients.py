@@ -99,6 +99,19 @@ def test_the_python_client_works_on_incidents(desk: Desk, front: Front, authorit
         assert kinds[-1] == "trigger_log_entry"
         assert {"snooze_log_entry", "acknowledge_log_entry", "annotate_log_entry"} <= set(kinds)
 
+        number = desk.product.sql("SELECT id FROM people_user WHERE email = %s", desk.email)[0][0]
+        target = {"responder_request_target": {"id": ids.write("user", number), "type": "user_reference"}}
+        asked = {"requester_id": target["responder_request_target"]["id"], "message": "Help"}
+        path = f"incidents/{one['id']}/responder_requests"
+        answer = pd.post(path, json=asked | {"responder_request_targets": [target]})
+        assert answer.json()["responder_request"]["message"] == "Help"
+        assert [found["message"] for found in pd.rget(one["self"])["responder_requests"]] == ["Help"]
+        filters = {"created_at_start": one["created_at"], "service_ids": [desk.service_id]}
+        raw = pd.iter_analytics_raw_incidents(filters, order="asc", limit=1)
+        assert [found["id"] for found in raw] == [one["id"], two["id"]]
+        [figures] = pd.jpost("analytics/metrics/incidents/all", json={"filters": filters})["data"]
+        assert figures["total_incident_count"] == 2
+
         [ended] = pd.rput("incidents", json=[{"id": one["id"], "type": "incident", "status": "resolved"}])
         assert ended["status"] == "resolved"
         again = pd.put(f"incidents/{one['id']}", json={"incident": {"type": "incident", "status": "resolved"}})
@@ -214,6 +227,10 @@ def test_pagerdutys_command_line_works_on_incidents(desk: Desk, authority: Autho
     assert shown(one)["urgency"] == "high"
     pd("incident", "rename", "--ids", one, "--title", "Renamed", "--from", desk.email)
     assert shown(one)["title"] == "Renamed"
+    pd("incident", "set", "--ids", one, "--key", "urgency", "--value", "low", "--from", desk.email)
+    assert shown(one)["urgency"] == "low"
+    figures = json.loads(pd("incident", "analytics", "--ids", one, "--json"))
+    assert [(found["id"], found["acknowledgement_count"]) for found in figures] == [(one, 1)]
     pd("incident", "merge", "--ids", two, "--parent_id", one, "--from", desk.email)
     assert shown(two)["resolve_reason"]["incident"]["id"] == one
     assert "Renamed" in pd("incident", "log", "--ids", one, "--csv")

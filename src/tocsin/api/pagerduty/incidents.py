@@ -14,9 +14,11 @@ from tocsin.api.pagerduty.incident_shapes import STATUS, Incidents, with_related
 from tocsin.api.pagerduty.urgency import ASKED_PRIORITY, HIGH, levels_for, priorities_of, urgency_named
 from tocsin.catalogue import queries as catalogue
 from tocsin.incidents import actions, queries, rules
+from tocsin.intake import queries as intake
 from tocsin.people.rules import Deed, require
 from tocsin.platform import clock
 from tocsin.platform.errors import Conflict, NotFound
+from tocsin.triage import queries as triage
 
 USUAL_WINDOW = timedelta(days=31)
 MOST_UPDATES = 250
@@ -73,12 +75,21 @@ def _filtered(asked: Asked) -> Any:
         assigned = queries.incidents(asked.actor, state=["open"]).filter(paged | given).order_by().values("pk")
         rows = rows.filter(pk__in=assigned)
     if key:
-        own = Q(timeline__seq=1, timeline__data__key=key)
-        keyed = queries.incidents(asked.actor).filter(own | Q(alerts__dedup_key=key)).order_by().values("pk")
-        rows = rows.filter(pk__in=keyed)
+        rows = rows.filter(_keyed(asked, key))
     return rows.annotate(
         loudness=Case(When(priority__in=HIGH, then=Value(0)), default=Value(1), output_field=IntegerField())
     )
+
+
+def _keyed(asked: Asked, key: str) -> Q:
+    """The condition on incidents that were declared with this key, or hold an alert of it.
+
+    The key of a declared one stands in its first entry; alerts are found by the index that begins with their source.
+    """
+    own = queries.incidents(asked.actor).filter(declared_by__isnull=False, timeline__seq=1, timeline__data__key=key)
+    sources = intake.source_ids(catalogue.services(asked.actor).order_by().values("pk"))
+    alerts = triage.alerts(asked.actor).filter(source_id__in=sources, dedup_key=key)
+    return Q(pk__in=own.order_by().values("pk")) | Q(pk__in=alerts.order_by().values("incident_id"))
 
 
 def _order(asked: Asked) -> list[Any]:

@@ -54,12 +54,18 @@ def apply(asked: Asked, row: Any, given: Mapping[str, Any], *, alone: bool) -> N
 
 def snooze(asked: Asked, number: int, duration: object) -> None:
     """Snooze an incident for so many seconds, 1 to 604,800. Raises Refused (1001, 1013)."""
-    if isinstance(duration, str) and duration.isascii() and duration.isdigit() and len(duration) < 10:
-        duration = int(duration)
-    if not isinstance(duration, int) or isinstance(duration, bool) or not 1 <= duration <= SNOOZE_SECONDS:
+    seconds = _whole(duration)
+    if seconds is None or not 1 <= seconds <= SNOOZE_SECONDS:
         raise Refused(400, [f"Duration must be a whole number of seconds, 1 to {SNOOZE_SECONDS}"], code=1013)
     with use_book() as book:
-        _done(actions.snooze([number], until=book.now + timedelta(seconds=duration), actor=asked.actor))
+        _done(actions.snooze([number], until=book.now + timedelta(seconds=seconds), actor=asked.actor))
+
+
+def _whole(value: object) -> int | None:
+    """A whole number, also as text, as ``pd incident set`` sends it."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _words_and_levels(asked: Asked, row: Any, given: Mapping[str, Any]) -> None:
@@ -90,10 +96,10 @@ def _people(asked: Asked, row: Any, given: Mapping[str, Any], is_open: bool) -> 
     users = assignees(asked, given.get("assignments"))
     if users:
         _done(actions.reassign([row.pk], user_ids=users, actor=asked.actor))
-    level = given.get("escalation_level")
-    if level is None:
+    if given.get("escalation_level") is None:
         return
-    if not isinstance(level, int) or isinstance(level, bool) or level < 1:
+    level = _whole(given["escalation_level"])
+    if level is None or level < 1:
         raise Refused(400, ["Escalation level must be a whole number, 1 or more"], code=1006)
     if not is_open:
         raise Refused(400, ["Incident Already Resolved"], code=1001)

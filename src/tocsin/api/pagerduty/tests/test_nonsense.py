@@ -15,8 +15,8 @@ WORDS = (
     "incident", "incidents", "note", "content", "duration", "alert", "alerts", "status", "urgency", "priority", "id",
     "title", "service", "assignments", "assignee", "escalation_level", "escalation_policy", "source_incidents",
     "filters", "message", "responder_request_targets", "responder_request_target", "requester_id", "type", "body",
-    "details", "incident_key", "resolution", "time_zone", "order", "limit", "starting_after", "subject", "aggregate_unit",
-    "created_at_start", "created_at_end", "service_ids",
+    "details", "incident_key", "resolution", "time_zone", "order", "limit", "starting_after", "subject",
+    "aggregate_unit", "created_at_start", "created_at_end", "service_ids",
 )  # fmt: skip
 TEXT = st.sampled_from(
     ["", "acknowledged", "resolved", "triggered", "high", "low", "\0", "x" * 1100, "2026-01-01", "\ud800",
