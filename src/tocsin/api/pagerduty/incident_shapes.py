@@ -1,7 +1,7 @@
 """Incidents in PagerDuty's words: a page of them at once, with a constant number of queries."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,7 @@ class _Around:
     opened: dict[int, Any] = field(default_factory=dict)
     changed: dict[int, Any] = field(default_factory=dict)
     given_at: dict[int, datetime] = field(default_factory=dict)
+    called_off: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     asked_for: dict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
     paged: dict[int, list[tuple[int, datetime]]] = field(default_factory=lambda: defaultdict(list))
     runs: dict[int, Any] = field(default_factory=dict)
@@ -59,8 +60,14 @@ def _around(asked: Asked, rows: Sequence[Any]) -> _Around:
             found.given_at[entry.incident_id] = entry.at
         else:
             found.changed[entry.incident_id] = entry  # they come in their order: the last one stays
-    for entry in queries.entries(asked.actor, kinds=["paged_by_hand"]).filter(incident_id__in=numbers).order_by("id"):
-        found.asked_for[entry.incident_id].append(entry)
+    by_hand = queries.entries(asked.actor, kinds=["paged_by_hand", "called_off"]).filter(incident_id__in=numbers)
+    for entry in by_hand.order_by("id"):
+        users = entry.data.get("users") or ()
+        if entry.kind == "called_off":
+            found.called_off[entry.incident_id].update(users)
+        else:
+            found.called_off[entry.incident_id].difference_update(users)
+            found.asked_for[entry.incident_id].append(entry)
     for number, user, at in escalation.paged_now(numbers):
         found.paged[number].append((user, at))
     found.runs = {run.incident_id: run for run in escalation.waiting(asked.actor, numbers)}
@@ -159,7 +166,7 @@ class Incidents:
                 "type": "merge_resolve_reason", "incident": references.incident(asked, merged.pk, title),
             }  # fmt: skip
         for entry in around.asked_for.get(row.pk, ()):
-            request = self.responder_request(row, entry, around.users)
+            request = self.responder_request(row, entry, around.users, around.called_off[row.pk])
             shape["responder_requests"].append(request)
             for target in request["responder_request_targets"]:
                 shape["incidents_responders"] += target["responder_request_target"]["incidents_responders"]
@@ -228,7 +235,9 @@ class Incidents:
             return []
         return [{"type": "escalate" if run.purpose == "escalate" else "unacknowledge", "at": self.tell(run.due_at)}]
 
-    def responder_request(self, row: Any, entry: Any, users: dict[int, User]) -> Thing:
+    def responder_request(
+        self, row: Any, entry: Any, users: dict[int, User], called_off: Collection[int] = ()
+    ) -> Thing:
         """People whom somebody asked for by hand, as the timeline's entry tells it."""
         asked, at = self.asked, self.tell(entry.at)
         incident = references.incident(asked, row.pk, row.title)
@@ -239,7 +248,7 @@ class Incidents:
             person = references.user(asked, number, users[number].name if number in users else "") or {}
             answered = row.acknowledged_by_id == number
             responder = {
-                "state": "joined" if answered else "pending",
+                "state": "joined" if answered else "cancelled" if number in called_off else "pending",
                 "user": person,
                 "incident": incident,
                 "updated_at": at,

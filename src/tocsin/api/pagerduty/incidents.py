@@ -167,7 +167,9 @@ def updated(asked: Asked, name: str) -> Answer:
     require(asked.actor, Deed.RESPOND)
     row = incident(asked, name)
     with transaction.atomic():
-        updates.apply(asked, row, asked.given("incident"), alone=True)
+        ends = updates.Ends()
+        updates.apply(asked, row, asked.given("incident"), ends, alone=True)
+        ends.act(asked)
     return Answer({"incident": shown(asked, row.pk)})
 
 
@@ -184,8 +186,10 @@ def updated_many(asked: Asked) -> Answer:
     if any(number not in known for number in numbers):
         raise Refused(404)
     with transaction.atomic():
+        ends = updates.Ends()
         for number, one in zip(numbers, given, strict=True):
-            updates.apply(asked, known[number], one, alone=False)
+            updates.apply(asked, known[number], one, ends, alone=False)
+        ends.act(asked)
     rows = {row["incident_number"]: row for row in _shown_many(asked, numbers)}
     return Answer({"incidents": [rows[number] for number in dict.fromkeys(numbers)]})
 

@@ -49,6 +49,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("PUT", "/incidents/{id}/alerts/{alert_id}", alerts.updated),
     ("GET", "/incidents/{id}/log_entries", log_entries.of_incident),
     ("POST", "/incidents/{id}/responder_requests", responders.created),
+    ("PUT", "/incidents/{id}/responder_requests/cancel", responders.cancelled),
     ("GET", "/incidents/{id}/related_change_events", changes.related),
     ("GET", "/incidents/{id}/past_incidents", _empty("past_incidents", paged=True)),
     ("GET", "/incidents/{id}/related_incidents", _empty("related_incidents")),

@@ -72,7 +72,10 @@ INCIDENTS = (
         "POST", f"{INCIDENT}/responder_requests", "partial",
         "A policy stands for whom its first step finds now. Nobody declines: whoever was asked acknowledges, or not.",
     ),
-    Operation("PUT", f"{INCIDENT}/responder_requests/cancel", "missing", "A page that went out is not taken back."),
+    Operation(
+        "PUT", f"{INCIDENT}/responder_requests/cancel", "partial",
+        "Stops what has not gone out yet; a page that went out is not taken back, and the policy goes on.",
+    ),
     Operation("POST", f"{INCIDENT}/status_updates", "partial", SUBSCRIBING + " `html_message` is not kept."),
     *_all(
         "missing", SUBSCRIBING, f"GET,POST {INCIDENT}/status_updates/subscribers",

@@ -45,6 +45,26 @@ def created(asked: Asked, name: str) -> Answer:
     return Answer({"responder_request": Incidents(asked).responder_request(row, entry, known)})
 
 
+def cancelled(asked: Asked, name: str) -> Answer:
+    """``PUT /incidents/{id}/responder_requests/cancel``: what has not gone out yet does not."""
+    row = incident(asked, name)
+    targets = [one.get("responder_request_target", one) for one in asked.objects("responder_request_targets", MOST)]
+    if any(not isinstance(one, dict) for one in targets):
+        raise Refused(400, ["A responder request target must be a user or an escalation policy"])
+    users = [_people(asked, one) for one in targets]
+    try:
+        found = actions.call_off(row.pk, user_ids=[user for some in users for user in some], actor=asked.actor)
+    except Conflict as error:
+        raise Refused(400, ["Incident Already Resolved"], code=1001) from error
+    told = []
+    for target, some in zip(targets, users, strict=True):
+        there = [user for user in some if user in found]
+        joined = row.acknowledged_by_id is not None and row.acknowledged_by_id in there
+        result = "joined" if joined else "cancelled" if there else "not_found"
+        told.append({"type": str(target.get("type") or "user_reference"), "id": target["id"], "result": result})
+    return Answer({"responder_request_targets": told})
+
+
 def _people(asked: Asked, target: Any) -> list[int]:
     kind = str(target.get("type") or "user").removesuffix("_reference") if isinstance(target, dict) else ""
     if kind == "user":

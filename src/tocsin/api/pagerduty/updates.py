@@ -1,6 +1,7 @@
 """What an update may change of an incident, each through the room's own verb."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -19,8 +20,31 @@ STATUSES = ("triggered", "acknowledged", "resolved")
 ESCALATED = "asked for through PagerDuty's API"
 
 
-def apply(asked: Asked, row: Any, given: Mapping[str, Any], *, alone: bool) -> None:
-    """Do everything that an update asks for to one incident, in the caller's transaction.
+@dataclass(slots=True)
+class Ends:
+    """The statuses that updates ask for: incidents with the same one are brought there together."""
+
+    acknowledged: list[int] = field(default_factory=list)
+    unacknowledged: list[int] = field(default_factory=list)
+    reopened: list[int] = field(default_factory=list)
+    resolved: dict[str, list[int]] = field(default_factory=dict)  # by resolution
+
+    def act(self, asked: Asked) -> None:
+        """Bring all incidents to their status, in the caller's transaction. Raises Refused."""
+        if self.acknowledged:
+            actions.acknowledge(self.acknowledged, actor=asked.actor, via="api")
+        for resolution, numbers in self.resolved.items():
+            actions.resolve(numbers, actor=asked.actor, via="api", note=resolution)
+        if self.unacknowledged:
+            actions.unacknowledge(self.unacknowledged, actor=asked.actor, reason=ESCALATED)
+        if self.reopened:
+            done = actions.reopen(self.reopened, actor=asked.actor, reason=ESCALATED)
+            if done.skipped:
+                raise Refused(400, list(done.skipped.values()), code=1001)
+
+
+def apply(asked: Asked, row: Any, given: Mapping[str, Any], ends: Ends, *, alone: bool) -> None:
+    """Do what an update asks for to one incident, in the caller's transaction; its status is put into ``ends``.
 
     ``alone``: it was the only one, so that resolving what is resolved is an error (1001) rather than nothing to do.
     Raises Refused.
@@ -41,15 +65,11 @@ def apply(asked: Asked, row: Any, given: Mapping[str, Any], *, alone: bool) -> N
     if given.get("duration") is not None and status == "acknowledged":
         snooze(asked, row.pk, given["duration"])  # as ``pd incident ack --snooze`` sends it
     elif status == "acknowledged":
-        actions.acknowledge([row.pk], actor=asked.actor, via="api")
+        ends.acknowledged.append(row.pk)
     elif status == "resolved":
-        actions.resolve([row.pk], actor=asked.actor, via="api", note=(resolution or "")[:20_000])
-    elif status == "triggered" and is_open:
-        actions.unacknowledge([row.pk], actor=asked.actor, reason=ESCALATED)
+        ends.resolved.setdefault((resolution or "")[:20_000], []).append(row.pk)
     elif status == "triggered":
-        done = actions.reopen([row.pk], actor=asked.actor, reason=ESCALATED)
-        if done.skipped:
-            raise Refused(400, list(done.skipped.values()), code=1001)
+        (ends.unacknowledged if is_open else ends.reopened).append(row.pk)
 
 
 def snooze(asked: Asked, number: int, duration: object) -> None:

@@ -6,6 +6,7 @@ Each but paging people needs its reason as a code (``rules.REASONS``), which sta
 from collections.abc import Sequence
 from typing import Any
 
+from tocsin.delivery import actions as delivery
 from tocsin.escalation import queries, rules
 from tocsin.escalation.actions.runs import arm, drop, page_by_hand
 from tocsin.escalation.models import Page, Run
@@ -74,6 +75,25 @@ def page_users(incident_id: int, *, user_ids: Sequence[int], actor: Actor, messa
         facts = {"users": list(user_ids), "names": list(names.values()), "message": message}
         book.write(state, "paged_by_hand", actor, facts)
         page_by_hand(state, {user: names[user] for user in dict.fromkeys(user_ids)}, why)
+
+
+def call_off(incident_id: int, *, user_ids: Sequence[int], actor: Actor) -> list[int]:
+    """Stop what was not handed out yet of pages by hand to these people; who of them had been asked by hand.
+
+    What went out is not taken back, and the policy's own pages go on. Raises NotFound, Conflict (it is over),
+    Forbidden.
+    """
+    require(actor, Deed.RESPOND)
+    with use_book() as book:
+        state = _open(book, incident_id, actor)
+        pages = Page.objects.filter(incident_id=incident_id, run=None, user_id__in=list(user_ids))
+        names = dict(pages.order_by("user_id").distinct().values_list("user_id", "user__name"))
+        asked = [user for user in dict.fromkeys(user_ids) if user in names]
+        if asked:
+            dropped = sum(delivery.drop_of([incident_id], user, "called off", by_hand=True) for user in asked)
+            told = {"users": asked, "names": [names[user] for user in asked], "dropped": dropped}
+            book.write(state, "called_off", actor, told)
+    return asked
 
 
 def page_team(incident_id: int, team_id: int, *, actor: Actor, reason_code: str, reason: str = "") -> int:

@@ -33,6 +33,7 @@ KINDS = {
     "nobody_paged": ("circle-help", "bad", "people"),
     "webhook_called": ("webhook", "info", "people"),
     "paged_by_hand": ("bell-ring", "info", "people"),
+    "called_off": ("bell-off", "quiet", "people"),
     "escalated": ("arrow-big-up-dash", "warn", "people"),
     "team_called": ("users", "warn", "people"),
     "managers_called": ("arrow-big-up-dash", "warn", "people"),
@@ -137,6 +138,14 @@ def _by_hand(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"paged {_people(data.get('users'), names, data.get('names'))}{message}"
 
 
+def _called_off(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"called {_people(data.get('users'), names, data.get('names'))} off"
+
+
+def _status(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return "gave a status update" + (f": {data['subject']}" if data.get("subject") else "")
+
+
 def _escalated(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"escalated it now{_via(data)}, to step {data.get('step')}{_because(data)}"
 
@@ -195,6 +204,7 @@ WRITERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "opened": _opened, "acknowledged": _acknowledged, "partly_acknowledged": _partly, "resolved": _resolved,
     "priority_changed": _priority, "webhook_called": _webhook,
     "reassigned": _reassigned, "snoozed": _snoozed, "retitled": _retitled, "merged": _merged, "absorbed": _absorbed,
+    "called_off": _called_off, "status_update": _status,
     "paged": _paged, "nobody_paged": _nobody, "paged_by_hand": _by_hand, "escalated": _escalated,
     "alert_joined": _joined, "alert_resolved": _ended_alert, "alert_moved": _moved,
     "team_called": _team, "managers_called": _managers, "step_skipped": _skipped,
@@ -206,7 +216,6 @@ PLAIN = {
     "closed": "closed it",
     "reopened": "reopened it",
     "note": "wrote",
-    "status_update": "gave a status update",
     "made_confidential": "made it confidential",
     "confidentiality_lifted": "let everybody see it again",
     "snooze_ended": "woke it up: the snooze is over",

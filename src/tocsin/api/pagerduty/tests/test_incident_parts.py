@@ -12,6 +12,7 @@ from tocsin.api.pagerduty.tests.world import World, world
 from tocsin.catalogue.models import Change, Dependency, Service
 from tocsin.incidents import queries
 from tocsin.incidents.pages.words import KINDS
+from tocsin.people.models import ContactMethod, NotificationRule
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
 from tocsin.triage import actions as triage
@@ -216,6 +217,29 @@ def test_responders_are_paged_by_hand(pd: World) -> None:
     assert pd.refused("POST", path, body | {"requester_id": ids.write("user", 99)})[0] == 1008
     pd.put(made, status="resolved")
     assert pd.refused("POST", path, body)[0] == 1001
+
+
+def test_responders_are_called_off(pd: World) -> None:
+    bob = pd.company.bob
+    email = ContactMethod.objects.create(user=bob, channel="email", address=bob.email, verified_at=clock.now())
+    NotificationRule.objects.create(user=bob, contact_method=email, urgency="high", position=1, delay_s=600)
+    made = pd.declare()
+    path = f"/incidents/{made['id']}/responder_requests"
+    pd.do("POST", path, {"message": "Help", "responder_request_targets": [{"responder_request_target": pd.user(bob)}]})
+    alice = pd.user(pd.company.alice)
+    targets = [{"responder_request_target": pd.user(bob)}, {"responder_request_target": alice}]
+    told = pd.do("PUT", f"{path}/cancel", {"requester_id": alice["id"], "responder_request_targets": targets})
+    results = [(one["id"], one["result"]) for one in told["responder_request_targets"]]
+    assert results == [(pd.user(bob)["id"], "cancelled"), (alice["id"], "not_found")]
+    [late] = [one for one in pd.deliveries(made) if one.channel == "email"]
+    assert (late.state, late.reason) == ("dropped", "called off")
+    # the policy's own page of Alice, who was not asked by hand, goes on
+    assert [one.state for one in pd.deliveries(made) if one.user_id == pd.company.alice.pk] == ["pending"]
+    shown = pd.do("GET", f"/incidents/{made['id']}")["incident"]
+    assert [one["state"] for one in shown["incidents_responders"]] == ["cancelled"]
+    pd.do("POST", path, {"message": "Help", "responder_request_targets": [{"responder_request_target": pd.user(bob)}]})
+    shown = pd.do("GET", f"/incidents/{made['id']}")["incident"]
+    assert shown["incidents_responders"][-1]["state"] == "pending"
 
 
 # --- changes ------------------------------------------------------------------------------------------------------

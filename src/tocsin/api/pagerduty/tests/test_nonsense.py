@@ -32,6 +32,7 @@ ADDRESSES = [
     ("POST", "/incidents"), ("PUT", "/incidents"), ("PUT", "/incidents/{}"), ("PUT", "/incidents/{}/merge"),
     ("POST", "/incidents/{}/snooze"), ("POST", "/incidents/{}/notes"), ("POST", "/incidents/{}/status_updates"),
     ("PUT", "/incidents/{}/alerts"), ("PUT", "/incidents/{}/alerts/x"), ("POST", "/incidents/{}/responder_requests"),
+    ("PUT", "/incidents/{}/responder_requests/cancel"),
     ("POST", "/analytics/metrics/incidents/all"), ("POST", "/analytics/raw/incidents"),
 ]  # fmt: skip
 LISTS = [

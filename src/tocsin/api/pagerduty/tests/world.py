@@ -5,6 +5,7 @@ from typing import Any
 
 from tocsin.api.pagerduty import ids
 from tocsin.api.pagerduty.tests.conftest import PagerDuty
+from tocsin.delivery import queries as delivery
 from tocsin.incidents import queries
 from tocsin.people import actions as people
 from tocsin.platform.actor import SYSTEM
@@ -51,6 +52,11 @@ class World:
         """Update an incident."""
         body = {"incident": {"type": "incident_reference", **given}}
         return self.do("PUT", f"/incidents/{incident['id']}", body)["incident"]
+
+    def deliveries(self, incident: Any) -> list[Any]:
+        """What was sent for an incident, or waits."""
+        number = incident["incident_number"]
+        return delivery.of_incidents(SYSTEM, [number])[number]
 
     def alert(self, *signals: dict[str, Any]) -> Any:
         """Let signals arrive; the newest incident."""
