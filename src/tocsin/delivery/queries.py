@@ -443,6 +443,21 @@ def of_incidents(actor: Actor, incident_ids: Iterable[int]) -> dict[int, list[De
     return found
 
 
+def sent_between(actor: Actor, since: datetime, until: datetime, channels: Iterable[str]) -> QuerySet[Delivery]:
+    """Deliveries to people over these channels that were planned in that time, newest first."""
+    require(actor, Deed.READ)
+    found = Delivery.objects.select_related("user").filter(readable(actor, "incident_id") | Q(incident=None))
+    found = found.filter(created_at__gte=since, created_at__lt=until, channel__in=list(channels), user__isnull=False)
+    return found.order_by("-id")
+
+
+def counts(actor: Actor, incident_ids: Iterable[int]) -> dict[int, int]:
+    """How many deliveries to people incidents had; those without any are left out."""
+    require(actor, Deed.READ)
+    found = Delivery.objects.filter(readable(actor, "incident_id"), incident_id__in=list(incident_ids))
+    return dict(found.filter(user__isnull=False).values_list("incident_id").annotate(Count("id")).order_by())
+
+
 def delivery(actor: Actor, delivery_id: int) -> Delivery | None:
     """One delivery with its attempts; None when there is none, or none that the actor may read."""
     require(actor, Deed.READ)

@@ -142,6 +142,8 @@ class DeclareIn(Strict):
     priority: str = ""
     priority_reason: str = ""
     confidential: bool = False
+    key: str = ""  # a name of the sender's own, which only one open incident of a service can have
+    users: list[str] = []  # e-mail addresses of people whom it is given to at once
 
 
 class VerbIn(Strict):
@@ -259,6 +261,8 @@ def declare_incident(request: HttpRequest, body: DeclareIn) -> Status[dict[str, 
         priority=body.priority,
         priority_reason=body.priority_reason,
         confidential=body.confidential,
+        key=body.key,
+        user_ids=_users(actor, body.users),
     )
     return Status(201, incident_json(queries.incident(actor, made.pk)))
 

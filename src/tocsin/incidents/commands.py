@@ -74,6 +74,8 @@ def declare(
     priority: Annotated[str, typer.Option(help="P1 to P5, against the matrix; needs --priority-reason.")] = "",
     priority_reason: Annotated[str, typer.Option(help="Why the matrix is wrong here.")] = "",
     confidential: Annotated[bool, typer.Option("--confidential", help="Only those who are called see it.")] = False,
+    key: Annotated[str, typer.Option(help="A name of yours; only one open incident of a service can have it.")] = "",
+    to: Annotated[list[str] | None, typer.Option(help="E-mail address of somebody it is given to at once.")] = None,
 ) -> None:
     """Open an incident by hand. Its service's policy pages at once."""
     body = {
@@ -85,6 +87,8 @@ def declare(
         "priority": priority,
         "priority_reason": priority_reason,
         "confidential": confidential,
+        "key": key,
+        "users": to or [],
     }
     with api() as server:
         output.emit(server.post("/incidents", body), _told)

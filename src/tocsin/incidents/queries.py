@@ -163,6 +163,23 @@ def timeline(
     return rows.filter(kind__in=kinds) if kinds else rows
 
 
+def last_entries(actor: Actor, incident_ids: Iterable[int], kinds: Sequence[str]) -> QuerySet[TimelineEntry]:
+    """The last entry of each of these kinds on each of these timelines; by incident, then in their order."""
+    require(actor, Deed.READ)
+    rows = TimelineEntry.objects.filter(incident_id__in=list(incident_ids), kind__in=kinds)
+    last = rows.order_by("incident_id", "kind", "-seq").distinct("incident_id", "kind").values("pk")
+    found = TimelineEntry.objects.filter(readable(actor, "incident_id"), pk__in=last)
+    return found.order_by("incident_id", "seq")
+
+
+def entries(actor: Actor, *, kinds: Sequence[str] = ()) -> QuerySet[TimelineEntry]:
+    """Entries of all timelines that the actor may read, with their incidents, newest first."""
+    require(actor, Deed.READ)
+    rows = TimelineEntry.objects.select_related("incident", "incident__service", "incident__service__team")
+    rows = rows.filter(readable(actor, "incident_id")).order_by("-id")
+    return rows.filter(kind__in=kinds) if kinds else rows
+
+
 def acknowledgers(of: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
     """Who has acknowledged incidents (id, generation) of which several people have to; ids in their order."""
     generations = dict(of)

@@ -20,7 +20,10 @@ from tocsin.triage import actions as triage
 
 def opened(event: incidents.IncidentsOpened) -> None:
     """Somebody is paged from the moment the incident exists; executives hear of what matters most."""
-    runs.arm(event.ids)
+    if event.to:
+        runs.hand_to(event.ids, event.to)
+    else:
+        runs.arm(event.ids)
     tell_executives(event.ids)
 
 

@@ -10,7 +10,7 @@ KINDS = (
     "incident", "alert", "log_entry", "note", "service", "integration", "escalation_policy", "escalation_rule",
     "schedule", "schedule_layer", "override", "user", "contact_method", "notification_rule", "team", "priority",
     "maintenance_window", "tag", "webhook_subscription", "delivery_method", "change_event", "vendor",
-    "responder_request", "status_update",
+    "responder_request", "status_update", "notification",
 )  # fmt: skip
 _SPACE = 1 << 5 * LENGTH
 _NUMBER_BITS = 59

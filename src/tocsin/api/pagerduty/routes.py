@@ -7,6 +7,7 @@ from functools import cache
 
 from tocsin.api.pagerduty import basics
 from tocsin.api.pagerduty.asking import Answer
+from tocsin.api.pagerduty.incidents_routes import ROUTES as INCIDENTS
 
 Handler = Callable[..., Answer]
 # (method, path with {placeholders}, who answers): placeholders are given to the handler in order, as text
@@ -16,6 +17,7 @@ ROUTES: tuple[Route, ...] = (
     ("GET", "/abilities", basics.abilities),
     ("GET", "/abilities/{id}", basics.ability),
     ("GET", "/priorities", basics.priorities),
+    *INCIDENTS,
 )
 
 

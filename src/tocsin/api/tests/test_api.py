@@ -316,6 +316,19 @@ def test_people_and_catalogue_over_http(people: Named, call_as: CallAs) -> None:
     assert alice("DELETE", f"/tokens/{token['id']}").json() == {"count": 1}
 
 
+def test_an_incident_is_declared_with_a_key_and_given_to_somebody(people: Named, call_as: CallAs) -> None:
+    alice = call_as(people.alice)
+    alice("POST", "/services", {"name": "Cart"})
+    body = {"title": "Down", "service": "cart", "key": "k1", "users": ["bob@example.org"]}
+    answer = alice("POST", "/incidents", body)
+    assert (answer.status_code, answer.json()["assignees"]) == (201, ["bob@example.org"])
+    kinds = [row["kind"] for row in alice("GET", f"/incidents/{answer.json()['id']}/timeline").json()["items"]]
+    assert kinds[:3] == ["opened", "reassigned", "paged"]
+    assert alice("POST", "/incidents", body).status_code == 409
+    assert alice("POST", "/incidents", body | {"key": "x" * 256}).json()["error"]["problems"].keys() == {"key"}
+    assert alice("POST", "/incidents", body | {"key": "", "users": ["nobody@example.org"]}).status_code == 404
+
+
 def test_a_list_takes_the_same_few_queries_however_long(
     people: Named, call_as: CallAs, django_assert_max_num_queries: Any
 ) -> None:

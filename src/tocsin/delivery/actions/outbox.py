@@ -92,16 +92,20 @@ def drop_stale(incident_ids: Iterable[int], reason: str) -> int:
     return len(rows)
 
 
-def drop_of(incident_ids: Iterable[int], user_id: int, reason: str) -> int:
-    """Drop the waiting pages of these incidents to one person, who has answered; returns how many."""
+def drop_of(incident_ids: Iterable[int], user_id: int, reason: str, *, by_hand: bool = False) -> int:
+    """Drop the waiting pages of these incidents to one person, who has answered; returns how many.
+
+    ``by_hand``: only those that somebody asked for by hand, which no generation fences.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE delivery_delivery
                SET state = 'dropped', next_at = NULL, ended_at = tocsin_now(), reason = left(%s, 500)
                WHERE id IN (SELECT id FROM delivery_delivery WHERE incident_id = ANY(%s) AND user_id = %s
-                              AND state || '' = 'pending' AND kind = 'page' ORDER BY id FOR UPDATE)
+                              AND state || '' = 'pending' AND kind = 'page' AND (generation IS NULL OR NOT %s)
+                            ORDER BY id FOR UPDATE)
                RETURNING page_id, id""",
-            [reason, list(incident_ids), user_id],
+            [reason, list(incident_ids), user_id, by_hand],
         )
         rows = cursor.fetchall()
     events.changed("page", {page: delivery for page, delivery in rows if page})

@@ -6,6 +6,7 @@ Each but paging people needs its reason as a code (``rules.REASONS``), which sta
 from collections.abc import Sequence
 from typing import Any
 
+from tocsin.delivery import actions as delivery
 from tocsin.escalation import queries, rules
 from tocsin.escalation.actions.runs import arm, drop, page_by_hand
 from tocsin.escalation.models import Page, Run
@@ -27,18 +28,25 @@ def escalate_now(
     reason: str = "",
     confidential: bool = False,
     via: str = "",
+    step: int | None = None,
 ) -> None:
     """Page the next step now, whatever the waiting time; an acknowledged incident is triggered again by it.
 
+    ``step``: that step of its policy instead of the next, from 0.
     ``confidential``: the incident is made so first, and the policy for confidential incidents pages from its first step
     instead. ``via``: from where, when not from a page: sms, voice ... Raises NotFound, Conflict (it is over), Invalid
-    (``reason_code``, ``reason``), Forbidden.
+    (``reason_code``, ``reason``, ``step``), Forbidden.
     """
     _allowed(actor, reason_code, reason)
     with use_book() as book:
         state = _open(book, incident_id, actor)
         last = Run.objects.filter(incident_id=incident_id, purpose="escalate").order_by("-started_at", "-id").first()
         at = rules.RunState(last.step, last.loop) if last and last.state != "done" else rules.RunState()
+        if step is not None:
+            steps = len(queries.policies_of([state], book.config)[state.id].steps)
+            if not 0 <= step < steps:
+                raise Invalid("Its policy has no such step.", {"step": f"there are {steps}"})
+            at = rules.RunState(step)
         if moved := confidential and not state.confidential and bool(queries.apart([state.service_id])):
             at = rules.RunState()
         book.write(
@@ -67,6 +75,25 @@ def page_users(incident_id: int, *, user_ids: Sequence[int], actor: Actor, messa
         facts = {"users": list(user_ids), "names": list(names.values()), "message": message}
         book.write(state, "paged_by_hand", actor, facts)
         page_by_hand(state, {user: names[user] for user in dict.fromkeys(user_ids)}, why)
+
+
+def call_off(incident_id: int, *, user_ids: Sequence[int], actor: Actor) -> list[int]:
+    """Stop what was not handed out yet of pages by hand to these people; who of them had been asked by hand.
+
+    What went out is not taken back, and the policy's own pages go on. Raises NotFound, Conflict (it is over),
+    Forbidden.
+    """
+    require(actor, Deed.RESPOND)
+    with use_book() as book:
+        state = _open(book, incident_id, actor)
+        pages = Page.objects.filter(incident_id=incident_id, run=None, user_id__in=list(user_ids))
+        names = dict(pages.order_by("user_id").distinct().values_list("user_id", "user__name"))
+        asked = [user for user in dict.fromkeys(user_ids) if user in names]
+        if asked:
+            dropped = sum(delivery.drop_of([incident_id], user, "called off", by_hand=True) for user in asked)
+            told = {"users": asked, "names": [names[user] for user in asked], "dropped": dropped}
+            book.write(state, "called_off", actor, told)
+    return asked
 
 
 def page_team(incident_id: int, team_id: int, *, actor: Actor, reason_code: str, reason: str = "") -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
-from django.db.models import QuerySet
+from django.db.models import F, Min, QuerySet
 
 from tocsin.catalogue.models import Service
 from tocsin.delivery import canaries
@@ -249,6 +249,13 @@ def runs(actor: Actor, incident_id: int) -> QuerySet[Run]:
     return found.select_related("policy").order_by("id")
 
 
+def waiting(actor: Actor, incident_ids: Iterable[int]) -> QuerySet[Run]:
+    """The runs of these incidents that go on; one of an incident at most."""
+    require(actor, Deed.READ)
+    rows = Run.objects.filter(incidents.readable(actor, "incident_id"), incident_id__in=list(incident_ids))
+    return rows.filter(state="waiting").order_by("incident_id")
+
+
 def pages(actor: Actor, incident_id: int | None = None, user_id: int | None = None) -> QuerySet[Page]:
     """Pages of an incident (oldest first) or of a person (newest first), with their deliveries' attempts at hand."""
     require(actor, Deed.READ)
@@ -265,6 +272,15 @@ def paged(incident_ids: Iterable[int]) -> list[tuple[int, int]]:
     """Who was paged for these incidents: (incident, person), each once."""
     rows = Page.objects.filter(incident_id__in=list(incident_ids), user_id__isnull=False).order_by()
     return list(rows.values_list("incident_id", "user_id").distinct())
+
+
+def paged_now(incident_ids: Iterable[int]) -> list[tuple[int, int, datetime]]:
+    """Who was paged in the present generation of these incidents: (incident, person, first when), in that order."""
+    rows = Page.objects.filter(
+        incident_id__in=list(incident_ids), user__isnull=False, generation=F("incident__generation")
+    )
+    first = rows.order_by("incident_id").values_list("incident_id", "user_id").annotate(first=Min("at"))
+    return sorted(((key, user, at) for key, user, at in first), key=lambda one: (one[0], one[2], one[1]))
 
 
 def why_page(actor: Actor, page_id: int) -> dict[str, Any] | None:

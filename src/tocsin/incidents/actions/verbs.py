@@ -239,6 +239,21 @@ def add_note(ids: Sequence[int], *, text: str, actor: Actor) -> Done:
     return each(ids, actor, decide)
 
 
+def add_status_update(ids: Sequence[int], *, text: str, actor: Actor, subject: str = "") -> Done:
+    """Write down on the timeline how the incident stands, in words for those who only want to be told."""
+    text, subject = text.strip(), subject.strip()
+    if not text or len(text) > 20_000:
+        raise Invalid("That is no status update.", {"message": "must have 1 to 20,000 characters"})
+    if len(subject) > 500:
+        raise Invalid("That is no subject.", {"subject": "must have at most 500 characters"})
+
+    def decide(book: Book, incident: rules.State) -> rules.Skip | None:
+        book.write(incident, "status_update", actor, {"text": text} | ({"subject": subject} if subject else {}))
+        return None
+
+    return each(ids, actor, decide)
+
+
 def retitle(ids: Sequence[int], *, title: str, actor: Actor) -> Done:
     """Give incidents a better title."""
     title = title.strip()

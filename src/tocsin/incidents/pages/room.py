@@ -152,7 +152,7 @@ def _steps(incident: Incident, mitigated: bool) -> list[Step]:
 def _line(entry: TimelineEntry, names: dict[int, str]) -> Line:
     icon, tone, family = words.KINDS.get(entry.kind, ("circle", "quiet", "other"))
     body: SafeString | str = ""
-    if entry.kind == "note":
+    if entry.kind in ("note", "status_update"):
         body = to_html(str(entry.data.get("text", "")))
     elif entry.kind == "opened" and entry.data.get("details"):
         body = to_html(str(entry.data["details"]))

@@ -20,6 +20,7 @@ KINDS = {
     "priority_changed": ("flag", "info", "state"),
     "retitled": ("pencil", "quiet", "state"),
     "note": ("message-square", "info", "notes"),
+    "status_update": ("message-square", "info", "notes"),
     "merged": ("git-merge", "quiet", "state"),
     "absorbed": ("git-merge", "quiet", "state"),
     "made_confidential": ("lock", "warn", "people"),
@@ -42,10 +43,12 @@ KINDS = {
     "import_updated": ("download", "quiet", "state"),
     "alert_joined": ("bell", "quiet", "alerts"),
     "alert_resolved": ("bell-off", "quiet", "alerts"),
+    "alert_moved": ("git-merge", "quiet", "alerts"),
     "paged": ("bell-ring", "info", "people"),
     "nobody_paged": ("circle-help", "bad", "people"),
     "webhook_called": ("webhook", "info", "people"),
     "paged_by_hand": ("bell-ring", "info", "people"),
+    "called_off": ("bell-off", "quiet", "people"),
     "escalated": ("arrow-big-up-dash", "warn", "people"),
     "team_called": ("users", "warn", "people"),
     "managers_called": ("arrow-big-up-dash", "warn", "people"),
@@ -153,6 +156,14 @@ def _by_hand(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"paged {_people(data.get('users'), names, data.get('names'))}{message}"
 
 
+def _called_off(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"called {_people(data.get('users'), names, data.get('names'))} off"
+
+
+def _status(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return "gave a status update" + (f": {data['subject']}" if data.get("subject") else "")
+
+
 def _escalated(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"escalated it now{_via(data)}, to step {data.get('step')}{_because(data)}"
 
@@ -249,6 +260,14 @@ def _decided(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
     return f"decided: {data.get('text')}{because}"
 
 
+def _ended_alert(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"ended an alert: {data.get('title') or data.get('alert')}"
+
+
+def _moved(data: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    return f"moved an alert to INC-{data.get('into')}: {data.get('title') or data.get('alert')}"
+
+
 def _people(ids: Any, names: Mapping[int, str], written: Any = None) -> str:
     found = [names[key] for key in ids or [] if key in names] or [str(name) for name in written or []]
     return ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "") if found else "somebody"
@@ -258,8 +277,10 @@ WRITERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[int, str]], str]] = {
     "opened": _opened, "acknowledged": _acknowledged, "partly_acknowledged": _partly, "resolved": _resolved,
     "priority_changed": _priority, "webhook_called": _webhook,
     "reassigned": _reassigned, "snoozed": _snoozed, "retitled": _retitled, "merged": _merged, "absorbed": _absorbed,
+    "called_off": _called_off, "status_update": _status,
     "paged": _paged, "nobody_paged": _nobody, "paged_by_hand": _by_hand, "escalated": _escalated,
-    "alert_joined": _joined, "team_called": _team, "managers_called": _managers, "step_skipped": _skipped,
+    "alert_joined": _joined, "alert_resolved": _ended_alert, "alert_moved": _moved,
+    "team_called": _team, "managers_called": _managers, "step_skipped": _skipped,
     "state_changed": _state_changed, "imported": _imported, "import_updated": _import_updated,
     "let_in": _let_in, "tier_warned": _warned, "executives_told": _executives,
     "role_asked": _role_asked, "role_taken": _role_taken, "role_declined": _role_declined, "role_left": _role_left,

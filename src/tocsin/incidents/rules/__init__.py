@@ -34,9 +34,10 @@ URGENCY_OF_SEVERITY = {"critical": "high", "error": "medium", "warning": "low", 
 
 @dataclass(frozen=True, slots=True)
 class IncidentsOpened:
-    """These incidents are new and nobody answers for them yet."""
+    """These incidents are new and nobody answers for them yet. ``to``: whom they were given to from the start."""
 
     ids: tuple[int, ...]
+    to: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tocsin.triage.actions.config import (
     switch_rules,
     window_facts,
 )
+from tocsin.triage.actions.hands import end_alerts, give_alerts
 from tocsin.triage.actions.silences import end_silence, save_silence
 from tocsin.triage.actions.timers import expire, move_alerts, next_due, release, resolve_alerts_of
 
@@ -18,9 +19,11 @@ __all__ = [
     "absorb",
     "delete_rules",
     "delete_windows",
+    "end_alerts",
     "end_silence",
     "end_windows",
     "expire",
+    "give_alerts",
     "move_alerts",
     "next_due",
     "release",
