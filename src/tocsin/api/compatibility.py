@@ -27,4 +27,13 @@ class Operation:
             raise ValueError(f"{self.method} {self.path}: say what is not served")
 
 
-__all__ = ["Operation", "Support"]
+def operations(support: Support, note: str, *lines: str) -> list[Operation]:
+    """Operations that are served alike, with one note; a line is ``METHOD[,METHOD] /path``."""
+    found = []
+    for line in lines:
+        methods, path = line.split(" ", 1)
+        found += [Operation(method, path, support, note) for method in methods.split(",")]
+    return found
+
+
+__all__ = ["Operation", "Support", "operations"]

@@ -157,10 +157,19 @@ def schema_file() -> str:
     return schema_text()
 
 
+def compatibility_page() -> str:
+    """What is served of other products' APIs."""
+    _django()
+    from tocsin.api.compatibility_page import page
+
+    return page()
+
+
 PAGES = {
     "settings.md": settings_page,
     "cli.md": commands_page,
     "api.md": api_page,
+    "compatibility.md": compatibility_page,
     "tocsin.schema.json": schema_file,
 }
 

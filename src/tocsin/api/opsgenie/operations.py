@@ -6,7 +6,8 @@ The list follows the vendor's OpenAPI description of 2021, with services and a f
 import re
 from functools import lru_cache
 
-from tocsin.api.compatibility import Operation, Support
+from tocsin.api.compatibility import Operation
+from tocsin.api.compatibility import operations as _all
 
 ALERT, SEARCH = "/v2/alerts/{identifier}", "/v2/alerts/saved-searches"
 SCHEDULE, TEAM, USER = "/v2/schedules/{identifier}", "/v2/teams/{identifier}", "/v2/users/{identifier}"
@@ -42,15 +43,6 @@ BEATS = "a heartbeat is a source of kind heartbeat of a service: the only one of
 DECLARED = (
     "an incident is about one service; tags and details stand with its description; no responders, no status page"
 )
-
-
-def _all(support: Support, note: str, *lines: str) -> list[Operation]:
-    """Operations of one kind; a line is ``METHOD[,METHOD] /path``."""
-    found = []
-    for line in lines:
-        methods, path = line.split(" ", 1)
-        found += [Operation(method, path, support, note) for method in methods.split(",")]
-    return found
 
 
 OPERATIONS: tuple[Operation, ...] = (

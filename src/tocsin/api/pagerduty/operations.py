@@ -4,7 +4,8 @@ The list follows PagerDuty's published OpenAPI description of August 2026. The c
 policies, schedules, on-calls, users, teams, maintenance windows, tags, webhook subscriptions) keeps its own list.
 """
 
-from tocsin.api.compatibility import Operation, Support
+from tocsin.api.compatibility import Operation
+from tocsin.api.compatibility import operations as _all
 
 INCIDENT, EVENTS = "/incidents/{id}", "/event_orchestrations/{id}"
 METRICS, RAW = "/analytics/metrics/incidents", "/analytics/raw/incidents"
@@ -37,15 +38,6 @@ ADDING = "There are no business services; a service may depend on others."
 DEPENDING = "Dependencies are part of a service; set them on its page or over Tocsin's own API."
 NEWER = "Schedules have the form of `/schedules`."
 SUBSCRIBING = "A status update stands on the timeline and is sent to nobody, so nobody can subscribe."
-
-
-def _all(support: Support, note: str, *lines: str) -> list[Operation]:
-    """Operations with one note; a line is ``METHOD[,METHOD] /path``."""
-    found = []
-    for line in lines:
-        methods, path = line.split(" ", 1)
-        found += [Operation(method, path, support, note) for method in methods.split(",")]
-    return found
 
 
 INCIDENTS = (
@@ -121,7 +113,7 @@ SENDERS = (
     Operation("POST", "/v2/enqueue", "supported"),
     Operation("POST", "/v2/change/enqueue", "supported"),
     Operation("POST", "/generic/2010-04-15/create_event.json", "supported"),
-    Operation("POST", "/nagios/2010-04-15/create_event", "missing", "Use a source of kind Nagios."),
+    Operation("POST", "/nagios/2010-04-15/create_event", "supported"),
 )
 
 ELSEWHERE = (
