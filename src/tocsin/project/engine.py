@@ -28,6 +28,7 @@ from tocsin.intake import jobs as intake
 from tocsin.oncall import jobs as oncall
 from tocsin.platform import clock, nodes
 from tocsin.project import canary, ledger, partners, subscriptions
+from tocsin.project.importing import work as importing
 from tocsin.project.ledger import reconciling
 from tocsin.project.watchdog import DeadMan
 from tocsin.triage import actions as triage
@@ -175,6 +176,7 @@ class Engine:
         self.canary = Worker("canary", canary.turn)
         self.partners = Worker("partners", partners.turn)
         self.subscriptions = Worker("subscriptions", subscriptions.turn)
+        self.importer = Worker("importer", importing.turn)
         self.prover = Worker("prover", self._prove)
         self._proven, self._proven_at = -1, 0.0
         self.reader = Worker("reader", self._read)
@@ -185,6 +187,7 @@ class Engine:
         self.workers = [
             self.triage, self.escalation, self.timers, self.keeper, self.watchdog, self.prover, self.reader,
             self.sealer, self.canary, self.partners, self.subscriptions, self.mail,
+            self.importer,
         ]  # fmt: skip
         self.listener = Listener(
             {
@@ -194,6 +197,7 @@ class Engine:
                 "timers": [self.timers.wake],
                 "clock": [self.canary.wake, self.partners.wake],
                 "mail": [self.mail.wake],
+                "imports": [self.importer.wake],
             }
         )
 

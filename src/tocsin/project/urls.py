@@ -6,12 +6,13 @@ from importlib.util import find_spec
 from django.urls import URLPattern, URLResolver, include, path
 
 from tocsin.project import health
+from tocsin.project.importing import pages as importing
 from tocsin.web import install, organisation, welcome
 
 ROOMS = ["web", "incidents", "triage", "oncall", "escalation", "catalogue", "intake", "people", "delivery"]
 
 urlpatterns: list[URLPattern | URLResolver] = [path("account/", include("allauth.urls")), *health.urlpatterns]
-urlpatterns += [*organisation.urlpatterns, *welcome.urlpatterns, *install.urlpatterns]
+urlpatterns += [*organisation.urlpatterns, *welcome.urlpatterns, *install.urlpatterns, *importing.urlpatterns]
 for room in ROOMS:
     if find_spec(f"tocsin.{room}.pages"):
         urlpatterns += import_module(f"tocsin.{room}.pages").urlpatterns
