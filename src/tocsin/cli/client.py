@@ -4,6 +4,7 @@ import typer
 
 from tocsin.catalogue.commands import nouns as catalogue
 from tocsin.cli.config_as_code import register as register_config
+from tocsin.cli.importing import nouns as importing
 from tocsin.cli.organisation import nouns as organisation
 from tocsin.cli.output import Noun
 from tocsin.delivery.commands import nouns as delivery
@@ -33,6 +34,7 @@ NOUNS: list[Noun] = [
     *intake,
     *people,
     *organisation,
+    *importing,
 ]
 RESPOND = "Respond"
 CONFIGURE = "Configure"

@@ -11,7 +11,11 @@ django_stubs_ext.monkeypatch()
 
 TOCSIN = platform_settings.get()
 TOCSIN_REACTIONS = "tocsin.project.reactions.react"
-TOCSIN_API_ROUTERS = ["tocsin.project.config.api.router", "tocsin.project.ledger.api.router", "tocsin.project.importing.api.router"]
+TOCSIN_API_ROUTERS = [
+    "tocsin.project.config.api.router",
+    "tocsin.project.ledger.api.router",
+    "tocsin.project.importing.api.router",
+]
 PACKAGE = Path(__file__).resolve().parent.parent
 
 SECRET_KEY = TOCSIN.key()

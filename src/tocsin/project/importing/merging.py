@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from tocsin.intake import actions as intake
 from tocsin.oncall import actions as oncall
+from tocsin.people.actions import crowd as people
 from tocsin.people.actions.contact_methods import check_method, kept_address
-from tocsin.people.rules import ContactMethodSpec, NotificationRuleSpec
+from tocsin.people.rules import ContactMethodSpec, UserSpec
 from tocsin.platform.actor import Actor
 from tocsin.platform.errors import TocsinError
 from tocsin.project.config.kinds import BY_SECTION, KINDS, Kind
@@ -72,6 +73,7 @@ class Merge:
         self.ids: dict[tuple[str, str], int] = {}
         self.touched: list[Touched] = []
         self.unchanged = 0
+        self.crowd: dict[str, tuple[Thing, UserSpec, dict[str, Any]]] = {}
         for (section, external), link in self.links.items():
             if section in self.by_id and link.object_id in self.by_id[section]:
                 self._known(section, external, link.object_id, self.by_id[section][link.object_id][1])
@@ -91,6 +93,8 @@ class Merge:
                     words = "; ".join(f"{name}: {text}" for name, text in error.problems.items()) or error.message
                     self._note("impossible", thing, f"it was refused: {words}")
                 done += 1
+            if section == "people":
+                self._crowd()
         self.progress("comparing", total, total)
         return self._outcome()
 
@@ -244,6 +248,9 @@ class Merge:
             return
         pk = there[0] if there else None
         link = self.links.get((thing.section, thing.id))
+        if there is None and thing.section == "people":
+            self._newcomer(thing, spec, wanted)
+            return
         if there is not None and dumped(kind, spec) == there[2]:
             self.unchanged += 1
         elif thing.section == "sources" and pk is None:
@@ -263,6 +270,26 @@ class Merge:
             )
         )
         self._known(thing.section, thing.id, pk, spec)
+
+    def _newcomer(self, thing: Thing, spec: UserSpec, wanted: dict[str, Any]) -> None:
+        """Somebody new: kept back until all of them are known, because they are added together."""
+        if problems := people.problems_of(spec):
+            words = "; ".join(f"{name}: {text}" for name, text in problems.items())
+            self._note("impossible", thing, f"it was refused: {words}")
+        elif spec.email.lower() in self.crowd:
+            first = self.crowd[spec.email.lower()][0]
+            self._note("impossible", thing, f"has the same e-mail address as {first.id}")
+        else:
+            self.crowd[spec.email.lower()] = (thing, spec, wanted)
+
+    def _crowd(self) -> None:
+        """Add everybody who is new."""
+        found = list(self.crowd.values())
+        self.progress(f"{len(found)} people", 0, 0)
+        added = people.add_users([spec for _, spec, _ in found], actor=self.actor) if found else []
+        for (thing, spec, wanted), user in zip(found, added, strict=True):
+            self.touched.append(Touched("people", thing.id, user.pk, wanted["email"], None, thing.spec, None))
+            self._known("people", thing.id, user.pk, spec)
 
     def _source(self, thing: Thing, spec: Any) -> int:
         """A source with the key that its senders have, if it can be kept."""
@@ -334,6 +361,9 @@ class Merge:
             if (thing.kind, thing.id) not in noted
         ]
         findings = [*self.translation.findings, *exact]
-        counts |= {verdict: sum(one.verdict == verdict for one in findings) for verdict in ("exact", "approximated", "impossible")}
+        counts |= {
+            verdict: sum(one.verdict == verdict for one in findings)
+            for verdict in ("exact", "approximated", "impossible")
+        }
         told = json.dumps([changes, [one.to_json() for one in findings]], sort_keys=True)
         return Outcome(changes, findings, counts, self.touched, hashlib.sha256(told.encode()).hexdigest())

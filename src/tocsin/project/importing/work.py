@@ -79,6 +79,8 @@ def has_read(run_id: int, export: Export | None, failure: str = "", *, actor: Ac
             export=packing.sealed(packing.pack(export)),
             read_at=export.read_at,
         )
+        events.wake("imports")
+    events.changed("import", {run_id: 0})
 
 
 def want(run_id: int, what: str, *, actor: Actor, digest: str = "", force: bool = False) -> Run:
@@ -143,6 +145,7 @@ def turn() -> int:
     except RuntimeError as error:
         log.error("import.failed", run=run_id, error=str(error)[-500:])
         _failed(run_id, what, "Something went wrong; the log of the engine says what. Nothing was changed.")
+    events.changed("import", {run_id: 0})
     return 1
 
 
@@ -151,7 +154,7 @@ def _failed(run_id: int, what: str, words: str) -> None:
     found.update(wanted="", failure=words[:8000], **({"state": "failed"} if what == "plan" else {}))
 
 
-class _Meter:
+class Meter:
     """Writes how far a run is on a connection of its own, at most twice a second: the work is one transaction."""
 
     def __init__(self, run_id: int) -> None:
@@ -172,6 +175,11 @@ class _Meter:
             " at = excluded.at",
             [self.run_id, stage[:100], done, total],
         )
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell open pages to look again."""
+        self._own.execute("SELECT pg_notify('tocsin_live', %s)", [f"import:{self.run_id}:{int(self._at * 1000)}"])
 
     def close(self) -> None:
         self._own.close()
@@ -180,7 +188,7 @@ class _Meter:
 def task(value: dict[str, Any], actor: Actor) -> dict[str, Any]:
     """What is wanted of a run. Raises what the work raises; then nothing of it was kept."""
     run_id = int(value["run"])
-    meter = _Meter(run_id)
+    meter = Meter(run_id)
     try:
         with transaction.atomic():
             # two imports at once would each take the other's names for free
@@ -216,12 +224,12 @@ def _noted(run: Run, outcome: Outcome) -> None:
     run.findings = [one.to_json() for one in outcome.findings]
 
 
-def _plan(run: Run, actor: Actor, meter: _Meter) -> None:
+def _plan(run: Run, actor: Actor, meter: Meter) -> None:
     _noted(run, merged(packing.opened(run.export), actor=actor, keep=False, progress=meter))
     run.state = "planned"
 
 
-def _apply(run: Run, actor: Actor, meter: _Meter) -> None:
+def _apply(run: Run, actor: Actor, meter: Meter) -> None:
     outcome = merged(packing.opened(run.export), actor=actor, keep=True, progress=meter)
     if (digest := run.options.get("digest")) and digest != outcome.digest:
         raise Conflict("This is no longer what the plan said; make a new plan and look at it.")
@@ -265,7 +273,7 @@ def _apply(run: Run, actor: Actor, meter: _Meter) -> None:
     audit.record(actor, "applied", "import", run.pk, f"{PRODUCTS[run.product]}: {run.origin}", None, facts)
 
 
-def _rollback(run: Run, actor: Actor, meter: _Meter) -> None:
+def _rollback(run: Run, actor: Actor, meter: Meter) -> None:
     later = Run.objects.filter(product=run.product, state="applied", pk__gt=run.pk).order_by("-id").first()
     if later is not None and not run.options.get("force"):
         raise Conflict(f"Import {later.pk} of the same product was applied after it; take that one back first.")

@@ -5,85 +5,124 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Progress',
+            name="Progress",
             fields=[
-                ('run', models.IntegerField(primary_key=True, serialize=False)),
-                ('stage', models.CharField(max_length=100)),
-                ('done', models.IntegerField(default=0)),
-                ('total', models.IntegerField(default=0)),
-                ('at', models.DateTimeField()),
+                ("run", models.IntegerField(primary_key=True, serialize=False)),
+                ("stage", models.CharField(max_length=100)),
+                ("done", models.IntegerField(default=0)),
+                ("total", models.IntegerField(default=0)),
+                ("at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'importing_progress',
+                "db_table": "importing_progress",
             },
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('product', models.CharField(max_length=20)),
-                ('origin', models.CharField(help_text='the host that was read, or the name of the file', max_length=300)),
-                ('state', models.CharField(choices=[('reading', 'being read'), ('waiting', 'waiting for its plan'), ('planned', 'planned'), ('applied', 'applied'), ('rolled back', 'rolled back'), ('failed', 'failed')], max_length=12)),
-                ('wanted', models.CharField(blank=True, help_text='plan, apply or rollback: what an engine is to do', max_length=10)),
-                ('options', models.JSONField(default=dict, help_text='of what is wanted: who asks, the digest, whether it is forced')),
-                ('export', models.TextField(blank=True, help_text='what was read, packed and encrypted; empty once it was applied')),
-                ('read_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(max_length=200)),
-                ('counts', models.JSONField(default=dict)),
-                ('changes', models.JSONField(default=list, help_text='what it does or did, a line a thing')),
-                ('findings', models.JSONField(default=list)),
-                ('digest', models.CharField(blank=True, max_length=64)),
-                ('failure', models.TextField(blank=True)),
-                ('applied_at', models.DateTimeField(null=True)),
-                ('applied_by', models.CharField(blank=True, max_length=200)),
-                ('rolled_back_at', models.DateTimeField(null=True)),
-                ('rolled_back_by', models.CharField(blank=True, max_length=200)),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("product", models.CharField(max_length=20)),
+                (
+                    "origin",
+                    models.CharField(help_text="the host that was read, or the name of the file", max_length=300),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("reading", "being read"),
+                            ("waiting", "waiting for its plan"),
+                            ("planned", "planned"),
+                            ("applied", "applied"),
+                            ("rolled back", "rolled back"),
+                            ("failed", "failed"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "wanted",
+                    models.CharField(
+                        blank=True, help_text="plan, apply or rollback: what an engine is to do", max_length=10
+                    ),
+                ),
+                (
+                    "options",
+                    models.JSONField(
+                        default=dict, help_text="of what is wanted: who asks, the digest, whether it is forced"
+                    ),
+                ),
+                (
+                    "export",
+                    models.TextField(
+                        blank=True, help_text="what was read, packed and encrypted; empty once it was applied"
+                    ),
+                ),
+                ("read_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("created_by", models.CharField(max_length=200)),
+                ("counts", models.JSONField(default=dict)),
+                ("changes", models.JSONField(default=list, help_text="what it does or did, a line a thing")),
+                ("findings", models.JSONField(default=list)),
+                ("digest", models.CharField(blank=True, max_length=64)),
+                ("failure", models.TextField(blank=True)),
+                ("applied_at", models.DateTimeField(null=True)),
+                ("applied_by", models.CharField(blank=True, max_length=200)),
+                ("rolled_back_at", models.DateTimeField(null=True)),
+                ("rolled_back_by", models.CharField(blank=True, max_length=200)),
             ],
             options={
-                'db_table': 'importing_run',
-                'ordering': ['-id'],
+                "db_table": "importing_run",
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Link',
+            name="Link",
             fields=[
-                ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('product', models.CharField(max_length=20)),
-                ('section', models.CharField(max_length=40)),
-                ('external_id', models.CharField(max_length=300)),
-                ('object_id', models.IntegerField()),
-                ('theirs', models.JSONField(default=dict)),
-                ('ours', models.JSONField(default=dict)),
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("product", models.CharField(max_length=20)),
+                ("section", models.CharField(max_length=40)),
+                ("external_id", models.CharField(max_length=300)),
+                ("object_id", models.IntegerField()),
+                ("theirs", models.JSONField(default=dict)),
+                ("ours", models.JSONField(default=dict)),
             ],
             options={
-                'db_table': 'importing_link',
-                'constraints': [models.UniqueConstraint(fields=('product', 'section', 'external_id'), name='import_link_once')],
+                "db_table": "importing_link",
+                "constraints": [
+                    models.UniqueConstraint(fields=("product", "section", "external_id"), name="import_link_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Step',
+            name="Step",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('section', models.CharField(max_length=40)),
-                ('external_id', models.CharField(max_length=300)),
-                ('object_id', models.IntegerField()),
-                ('name', models.CharField(max_length=300)),
-                ('before', models.JSONField(null=True)),
-                ('after', models.JSONField(null=True)),
-                ('link_before', models.JSONField(help_text="the link's theirs and ours before; empty: there was none", null=True)),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='importing.run')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("section", models.CharField(max_length=40)),
+                ("external_id", models.CharField(max_length=300)),
+                ("object_id", models.IntegerField()),
+                ("name", models.CharField(max_length=300)),
+                ("before", models.JSONField(null=True)),
+                ("after", models.JSONField(null=True)),
+                (
+                    "link_before",
+                    models.JSONField(help_text="the link's theirs and ours before; empty: there was none", null=True),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="steps", to="importing.run"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'importing_step',
+                "db_table": "importing_step",
             },
         ),
     ]

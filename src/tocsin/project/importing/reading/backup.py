@@ -76,4 +76,6 @@ def _read(files: Iterator[tuple[PurePosixPath, bytes]], name: str, now: datetime
         raise Invalid("Some files of this backup cannot be read.", dict(list(problems.items())[:50]))
     if not data.get("users") and not data.get("schedules"):
         raise Invalid("This is no backup of Opsgenie.", {"export": RIGHT})
-    return Export("opsgenie", name[:300], now, {key: [one for one in rows if isinstance(one, dict)] for key, rows in data.items()})
+    return Export(
+        "opsgenie", name[:300], now, {key: [one for one in rows if isinstance(one, dict)] for key, rows in data.items()}
+    )

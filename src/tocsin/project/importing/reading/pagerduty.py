@@ -46,11 +46,15 @@ async def read(fetcher: Fetcher, now: datetime) -> dict[str, list[dict[str, Any]
 
     async def keys(service: dict[str, Any]) -> None:
         service["integrations"] = [
-            await _integration(fetcher, service, one) for one in service.get("integrations") or [] if isinstance(one, dict)
+            await _integration(fetcher, service, one)
+            for one in service.get("integrations") or []
+            if isinstance(one, dict)
         ]
 
     await fetcher.each("integration keys", data["services"], keys)
-    data["maintenance_windows"] = await _all(fetcher, "/maintenance_windows", "maintenance_windows", [("filter", "open")])
+    data["maintenance_windows"] = await _all(
+        fetcher, "/maintenance_windows", "maintenance_windows", [("filter", "open")]
+    )
     for path, name in (
         ("/rulesets", "rulesets"),
         ("/event_orchestrations", "orchestrations"),
@@ -71,7 +75,11 @@ async def _schedule(fetcher: Fetcher, one: dict[str, Any], now: datetime) -> dic
     window: list[tuple[str, str | int]] = [("since", since), ("until", until)]
     try:
         found = (await fetcher.get(f"/schedules/{_id(one)}", [*window, ("overflow", "true")])).get("schedule") or one
-        year: list[tuple[str, str | int]] = [("since", since), ("until", (now + OVERRIDES).isoformat()), ("overflow", "true")]
+        year: list[tuple[str, str | int]] = [
+            ("since", since),
+            ("until", (now + OVERRIDES).isoformat()),
+            ("overflow", "true"),
+        ]
         overrides = (await fetcher.get(f"/schedules/{_id(one)}/overrides", year)).get("overrides") or []
     except Absent:
         return one

@@ -63,7 +63,12 @@ def opsgenie(size: Size) -> dict[str, list[dict[str, Any]]]:
         return {"type": "user", "id": uuid(1, number), "username": _email(number)}
 
     def user(number: int) -> dict[str, Any]:
-        places = [("email", _email(number)), ("sms", f"41-79{number:07}"), ("voice", f"41-44{number:07}"), ("mobile", "x")]
+        places = [
+            ("email", _email(number)),
+            ("sms", f"41-79{number:07}"),
+            ("voice", f"41-44{number:07}"),
+            ("mobile", "x"),
+        ]
         steps = [
             {
                 "contact": {"method": places[step % 3][0], "to": places[step % 3][1]},
@@ -73,7 +78,9 @@ def opsgenie(size: Size) -> dict[str, list[dict[str, Any]]]:
             for step in range(each)
         ]
         if number % 20 == 0:
-            steps.append({"contact": {"method": "mobile", "to": "x"}, "sendAfter": {"timeAmount": 1, "timeUnit": "minutes"}})
+            steps.append(
+                {"contact": {"method": "mobile", "to": "x"}, "sendAfter": {"timeAmount": 1, "timeUnit": "minutes"}}
+            )
         return {
             "user": {
                 "id": uuid(1, number), "username": _email(number), "fullName": _name(number),
@@ -317,7 +324,11 @@ def grafana_oncall(size: Size) -> dict[str, list[dict[str, Any]]]:
             {"type": "notify_whole_channel"},
             {"type": "repeat_escalation"},
         )):  # fmt: skip
-            step: dict[str, Any] = {"id": f"E{number}-{position}", "escalation_chain_id": f"C{number:06}", "position": position}
+            step: dict[str, Any] = {
+                "id": f"E{number}-{position}",
+                "escalation_chain_id": f"C{number:06}",
+                "position": position,
+            }
             steps.append(step | more)
     return {
         "users": [

@@ -45,7 +45,12 @@ class Fake:
             elif name == "teams":
                 rows = [{key: value for key, value in row.items() if key != "members"} for row in rows]
             offset, limit = int(request.query.get("offset", 0)), min(int(request.query.get("limit", 25)), 100)
-            return {name: rows[offset : offset + limit], "limit": limit, "offset": offset, "more": offset + limit < len(rows)}
+            return {
+                name: rows[offset : offset + limit],
+                "limit": limit,
+                "offset": offset,
+                "more": offset + limit < len(rows),
+            }
         row = self._row(name, parts[1])
         if row is None:
             return None
@@ -57,7 +62,9 @@ class Fake:
 
     def opsgenie(self, request: web.Request, parts: list[str]) -> Any:
         name = parts[1]
-        within = {"users": "user", "teams": "team", "schedules": "schedule", "integrations": "integration"}.get(name, "")
+        within = {"users": "user", "teams": "team", "schedules": "schedule", "integrations": "integration"}.get(
+            name, ""
+        )
         rows = self.data.get(name, [])
         if len(parts) == 2:
             offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", 1_000_000))

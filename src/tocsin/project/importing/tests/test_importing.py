@@ -25,7 +25,7 @@ from tocsin.project.importing.tests.fake import Fake, serving
 
 pytestmark = pytest.mark.django_db
 log = structlog.get_logger()
-FULL = bool(os.environ.get("TOCSIN_IMPORT_FULL"))
+FULL = bool(os.environ.get("IMPORT_SIZE") == "full")
 SIZE = Size(3000, 1200, 30_000) if FULL else Size()
 
 

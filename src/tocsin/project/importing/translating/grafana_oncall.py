@@ -58,9 +58,11 @@ def translate(export: Export) -> Translation:
         _user(user, personal[str(user.get("id"))], teams, into)
     for team in items(data.get("teams")):
         id, name = str(team.get("id")), clean(team.get("name"), 100)
-        members = {person: "member" for person in teams[id]}
+        members = dict.fromkeys(teams[id], "member")
         into.add("teams", id, "team", name, {"name": name, "members": members})
-        into.note("approximated", "team", name, id, "who manages it is said in Grafana and not read: everybody is a member")
+        into.note(
+            "approximated", "team", name, id, "who manages it is said in Grafana and not read: everybody is a member"
+        )
     shifts = {str(one.get("id")): one for one in items(data.get("on_call_shifts"))}
     names = {ref("people", str(one.get("id"))): clean(one.get("email")) for one in items(data.get("users"))}
     for schedule in items(data.get("schedules")):
@@ -229,12 +231,16 @@ def _shift(
         minute = local.hour * 60 + local.minute
         if minutes > DAY:
             into.note("approximated", *about, f"the shift {name!r} lasts longer than a day on several days a week")
-        layer["restrictions"] = week_windows(((day - 1) * DAY + minute, (day - 1) * DAY + minute + minutes) for day in days)
+        layer["restrictions"] = week_windows(
+            ((day - 1) * DAY + minute, (day - 1) * DAY + minute + minutes) for day in days
+        )
         first = SHORT_DAYS.get(str(shift.get("week_start") or "MO"), 1)
         if unit == "week":
             # turns of weeks begin with the week, whatever the day of the first event
             back = (local.isoweekday() - first) % 7
-            layer["anchor"] = iso(local.replace(hour=0, minute=0, tzinfo=None).replace(tzinfo=ZoneInfo(own)) - timedelta(days=back))
+            layer["anchor"] = iso(
+                local.replace(hour=0, minute=0, tzinfo=None).replace(tzinfo=ZoneInfo(own)) - timedelta(days=back)
+            )
             layer["starts_at"] = iso(max(since, start))
             if any(start % DAY + minutes > DAY for start in [minute]):
                 into.note("approximated", *about, f"the last shift of a turn of {name!r} changes hands at midnight")
@@ -243,15 +249,15 @@ def _shift(
         if minutes < length or unit == "month":
             layer["shift_minutes"] = minutes
         elif minutes > length:
-            into.note("approximated", *about, f"the shifts of {name!r} overlap there; a turn ends where the next begins here")
+            into.note(
+                "approximated", *about, f"the shifts of {name!r} overlap there; a turn ends where the next begins here"
+            )
     if unit == "hour" and not layer["zone"]:
         hourly(layer, zone, into, about)
     return layer
 
 
-def _compared(
-    schedule: dict[str, Any], thing: Thing, now: datetime, names: dict[str, str], into: Translation
-) -> None:
+def _compared(schedule: dict[str, Any], thing: Thing, now: datetime, names: dict[str, str], into: Translation) -> None:
     since, until = moment(schedule.get("rendered_since")), moment(schedule.get("rendered_until"))
     if "final_shifts" not in schedule or since is None or until is None or max(since, now) >= until:
         return
@@ -331,7 +337,9 @@ def _integration(one: dict[str, Any], routes: list[dict[str, Any]], taken: Names
     if not chain:
         into.note("approximated", *about, "its default route has no escalation chain: its service has no policy")
     if kind in ("inbound_email", "direct_paging"):
-        reason = "it takes mail: give the service a mail address here" if "email" in kind else "people page each other here"
+        reason = (
+            "it takes mail: give the service a mail address here" if "email" in kind else "people page each other here"
+        )
         into.note("impossible", *about, reason)
         return
     chosen = KINDS.get(kind, "generic")

@@ -17,7 +17,19 @@ CHANNELS = {"email": "email", "sms": "sms", "voice": "voice"}
 UNITS = {"minutes": 60, "hours": 3600, "days": 86_400, "minute": 60, "hour": 3600, "day": 86_400}
 NO_TEAM = "-"
 # tools that talk Opsgenie's own API, with the integration's key
-SPEAKING = {"api", "prometheus", "grafana", "zabbix", "nagios", "nagiosxi", "icinga", "icinga2", "oec", "kibana", "checkmk"}
+SPEAKING = {
+    "api",
+    "prometheus",
+    "grafana",
+    "zabbix",
+    "nagios",
+    "nagiosxi",
+    "icinga",
+    "icinga2",
+    "oec",
+    "kibana",
+    "checkmk",
+}
 KINDS = {
     "datadog": "datadog", "amazonsns": "aws-sns", "cloudwatch": "aws-sns", "amazoncloudwatch": "aws-sns",
     "sentry": "sentry", "newrelic": "new-relic", "newrelicv2": "new-relic", "azure": "azure-monitor",
@@ -55,7 +67,11 @@ def translate(export: Export) -> Translation:
         ("policies", "alert policy", "it changes or holds alerts before they page: write it as a triage rule"),
         ("policiesV2", "alert policy", "it changes or holds alerts before they page: write it as a triage rule"),
         ("forwardings", "forwarding rule", "pages of one person to another: add an override or a swap instead"),
-        ("customUserRoles", "custom user role", "roles are the four of Tocsin: administrator, manager, responder, observer"),
+        (
+            "customUserRoles",
+            "custom user role",
+            "roles are the four of Tocsin: administrator, manager, responder, observer",
+        ),
     ):
         for one in items(data.get(section)):
             thing = mapping(one.get("policy")) or one
@@ -147,7 +163,9 @@ def _team(one: dict[str, Any], people: dict[str, str], into: Translation) -> lis
         user = mapping(member.get("user"))
         key = people.get(str(user.get("id"))) or people.get(str(user.get("username", "")).lower())
         if key is None:
-            into.note("approximated", "team", name, id, f"its member {clean(user.get('username'))!r} is not in the export")
+            into.note(
+                "approximated", "team", name, id, f"its member {clean(user.get('username'))!r} is not in the export"
+            )
             continue
         members[key] = "manager" if str(member.get("role")).lower() == "admin" else "member"
         if str(member.get("role")).lower() not in ("admin", "user"):
@@ -295,7 +313,9 @@ def _of_team(thing: dict[str, Any], kept: dict[str, str], names: Names, into: Tr
             "name": names.free("Opsgenie"),
             "description": "What integrations report that belong to no team.",
         })  # fmt: skip
-        into.note("approximated", "account", "Opsgenie", "no-team", "integrations of no team: their service has no policy")
+        into.note(
+            "approximated", "account", "Opsgenie", "no-team", "integrations of no team: their service has no policy"
+        )
         kept[NO_TEAM] = ref("services", "no-team")
     return kept[NO_TEAM]
 
@@ -316,10 +336,14 @@ def _integration(
     if word in SPEAKING:
         chosen = "opsgenie"
         if not key:
-            into.note("approximated", *about, "its key is not in the export: it gets a new one, to be given to its senders")
+            into.note(
+                "approximated", *about, "its key is not in the export: it gets a new one, to be given to its senders"
+            )
     else:
         chosen, key = KINDS.get(word, "generic"), ""
-        into.note("approximated", *about, f"{clean(kind, 40)} posts to an address of its own: give it the source's address")
+        into.note(
+            "approximated", *about, f"{clean(kind, 40)} posts to an address of its own: give it the source's address"
+        )
     service = _of_team(one, kept, names, into)
     into.add("sources", id, "integration", about[1], {
         "name": sources.setdefault(service, Names()).free(about[1] or kind),

@@ -71,7 +71,9 @@ def _people(
     if kind == "user":
         found = people.get(key) or people.get(str(participant.get("username", "")).lower())
         if found is None:
-            into.note("approximated", *about, f"{clean(participant.get('username') or key)!r} is not in the export: a gap")
+            into.note(
+                "approximated", *about, f"{clean(participant.get('username') or key)!r} is not in the export: a gap"
+            )
         return [found] if found else NOBODY
     if kind == "team":
         group = members.get(key, [])[:MAX_GROUP]
@@ -195,9 +197,7 @@ def _overrides(
         thing.overrides.append(Override(f"{thing.id}:{alias}"[:300], who, start, end))
 
 
-def _compared(
-    one: dict[str, Any], thing: Thing, now: datetime, people: Mapping[str, str], into: Translation
-) -> None:
+def _compared(one: dict[str, Any], thing: Thing, now: datetime, people: Mapping[str, str], into: Translation) -> None:
     timeline = mapping(one.get("timeline"))
     since, until = moment(timeline.get("startDate")), moment(timeline.get("endDate"))
     final = mapping(timeline.get("finalTimeline"))

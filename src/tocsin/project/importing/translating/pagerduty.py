@@ -122,7 +122,9 @@ def _team(team: dict[str, Any], into: Translation) -> None:
         for one in items(team.get("members"))
     }
     if team.get("parent"):
-        into.note("approximated", "team", name, id, "its place below another team is not kept: teams stand side by side")
+        into.note(
+            "approximated", "team", name, id, "its place below another team is not kept: teams stand side by side"
+        )
     spec = {"name": name, "description": clean_lines(team.get("description")), "members": members}
     into.add("teams", id, "team", name, spec)
 
@@ -164,7 +166,9 @@ def _layer(layer: dict[str, Any], zone: str, into: Translation, about: tuple[str
         return None
     if length is None and len(members) > 1:
         seconds = whole(layer.get("rotation_turn_length_seconds"))
-        into.note("impossible", *about, f"the layer {name!r} has turns of {seconds} seconds; here whole hours, days, weeks")
+        into.note(
+            "impossible", *about, f"the layer {name!r} has turns of {seconds} seconds; here whole hours, days, weeks"
+        )
         return None
     unit, count = length or ("week", 1)
     found: dict[str, Any] = {
@@ -210,9 +214,7 @@ def _schedule(schedule: dict[str, Any], now: datetime, names: dict[str, str], in
     _compared(schedule, thing, now, names, into)
 
 
-def _compared(
-    schedule: dict[str, Any], thing: Thing, now: datetime, names: dict[str, str], into: Translation
-) -> None:
+def _compared(schedule: dict[str, Any], thing: Thing, now: datetime, names: dict[str, str], into: Translation) -> None:
     final = mapping(schedule.get("final_schedule"))
     since, until = moment(schedule.get("rendered_since")), moment(schedule.get("rendered_until"))
     if "rendered_schedule_entries" not in final or since is None or until is None or since >= until:
@@ -254,7 +256,9 @@ def _policy(policy: dict[str, Any], timeouts: set[int | None], into: Translation
         strategy = rule.get("escalation_rule_assignment_strategy")
         if (mapping(strategy).get("type") or strategy) == "round_robin":
             step["rotate"] = True
-            reason = "round robin: the turn goes on from incident to incident, and when nobody answers the next step follows"
+            reason = (
+                "round robin: the turn goes on from incident to incident, and when nobody answers the next step follows"
+            )
             into.note("approximated", *about, reason)
         steps.append(step)
     known = {whole(value) for value in timeouts if value}
@@ -316,12 +320,18 @@ def _integration(integration: dict[str, Any], service: str, names: Names, into: 
     about = ("integration", name, id)
     key = str(integration.get("integration_key") or "")
     if "email" in kind:
-        into.note("impossible", *about, "it takes mail at an address of PagerDuty: give the service a mail address here")
+        into.note(
+            "impossible", *about, "it takes mail at an address of PagerDuty: give the service a mail address here"
+        )
         return
     if kind.removesuffix("_reference") not in EVENTS:
-        into.note("approximated", *about, "it became one for events: a sender with a format of its own needs its own source")
+        into.note(
+            "approximated", *about, "it became one for events: a sender with a format of its own needs its own source"
+        )
     if not key:
-        into.note("approximated", *about, "its key could not be read: it gets a new one, which its senders must be given")
+        into.note(
+            "approximated", *about, "its key could not be read: it gets a new one, which its senders must be given"
+        )
     config: dict[str, Any] = {}
     spec = {"name": name, "service": ref("services", service), "kind": "pagerduty", "config": config}
     into.add("sources", id, "integration", name, spec, key=key)
@@ -344,5 +354,3 @@ def _window(window: dict[str, Any], now: datetime, into: Translation) -> None:
         "duration_s": max(60, min(seconds, 31 * 86_400)),
         "mode": "drop",
     })  # fmt: skip
-
-
