@@ -246,18 +246,17 @@ class Merge:
             words = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5])
             self._note("impossible", thing, f"it does not fit: {words}")
             return
-        pk = there[0] if there else None
+        pk = there[0] if there else 0
         link = self.links.get((thing.section, thing.id))
         if there is None and thing.section == "people":
             self._newcomer(thing, spec, wanted)
             return
         if there is not None and dumped(kind, spec) == there[2]:
             self.unchanged += 1
-        elif thing.section == "sources" and pk is None:
+        elif thing.section == "sources" and not pk:
             pk = self._source(thing, spec)
         else:
-            pk = kind.save(spec, actor=self.actor, id=pk).pk
-        assert pk is not None
+            pk = kind.save(spec, actor=self.actor, id=pk or None).pk
         self.touched.append(
             Touched(
                 thing.section,
@@ -333,7 +332,7 @@ class Merge:
     def _outcome(self) -> Outcome:
         after: dict[str, dict[int, Any]] = {}
         for section in self.sections:
-            after[section] = {pk: spec for pk, spec in BY_SECTION[section].stored().values()}
+            after[section] = dict(BY_SECTION[section].stored().values())
         changes = []
         counts = {"create": 0, "update": 0, "unchanged": self.unchanged}
         for one in self.touched:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
+from operator import itemgetter
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from tocsin.platform.errors import Invalid, TocsinError
 from tocsin.project.importing import reading, work
 from tocsin.project.importing.models import Run
 from tocsin.project.importing.reading import backup
+from tocsin.project.importing.reading.fetching import host_of
 from tocsin.project.importing.shapes import PRODUCTS, VERDICTS
 from tocsin.web.shortcuts import Request, attempt, done, export, number, page, signed_in
 
@@ -87,7 +89,7 @@ def _started(data: dict[str, Any], actor: Actor) -> Run:
             raise Invalid("This is another product's.", {"product": f"{PRODUCTS[read.product]}: the file is one of it"})
         return work.start(read, actor=actor)
     url = data["url"].strip() or reading.API_URLS[data["product"]]
-    run = work.reading(data["product"], reading.host_of(url), actor=actor)
+    run = work.reading(data["product"], host_of(url), actor=actor)
     # the key is nowhere but in this process: so this process reads, and no engine
     threading.Thread(
         target=_read, args=(run.pk, data["product"], url, data["key"], actor), name=f"import-{run.pk}", daemon=True
@@ -103,13 +105,6 @@ def _read(run_id: int, product: str, url: str, key: str, actor: Actor) -> None:
         work.has_read(run_id, found, actor=actor)
     except TocsinError as error:
         words = "; ".join([error.message, *(f"{name}: {text}" for name, text in error.problems.items())])
-        work.has_read(run_id, None, words, actor=actor)
-    except ExceptionGroup as error:
-        first: BaseException = error
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        words = str(first) if isinstance(first, TocsinError) else "It could not be read; the log says why."
-        log.warning("import.unread", run=run_id, error=type(first).__name__)
         work.has_read(run_id, None, words, actor=actor)
     except Exception as error:
         log.exception("import.unread", run=run_id, error=type(error).__name__)
@@ -134,7 +129,7 @@ def one(request: Request, run_id: int) -> HttpResponse:
     ]
     found.sort(key=lambda row: VERDICTS.index(row["verdict"]))
     names = ("verdict", "kind", "name", "id", "reason")
-    if answer := export(request, f"import-{run.pk}-findings", [(n, lambda row, n=n: row[n]) for n in names], found):
+    if answer := export(request, f"import-{run.pk}-findings", [(name, itemgetter(name)) for name in names], found):
         return answer
     begin = number(request, "from") or 0
     query = request.GET.copy()
@@ -192,7 +187,7 @@ def rollback(request: Request, run_id: int) -> HttpResponse:
         "web/confirm.html",
         {
             "title": f"Take import {run.pk} back?",
-            "text": "What it made goes, what it changed is as it was before. It is refused when something changed since.",
+            "text": "What it made goes, what it changed is as it was. It is refused when something changed since.",
             "form": form,
             "button": "Take it back",
             "cancel": f"{HERE}{run.pk}/",

@@ -30,7 +30,7 @@ KEPT = 50
 WORDS = {"plan": "planned", "apply": "applied", "rollback": "rolled back"}
 
 
-# -- what people ask for ------------------------------------------------------------------------------------------------
+# -- what people ask for ---------------------------------------------------------------------------------------------
 
 
 def require_import(actor: Actor) -> None:

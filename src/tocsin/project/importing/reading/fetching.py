@@ -93,8 +93,10 @@ class Fetcher:
         self._pause_until = max(self._pause_until, asyncio.get_running_loop().time() + seconds)
 
     async def _wait(self) -> None:
-        while (left := self._pause_until - asyncio.get_running_loop().time()) > 0:
+        left = self._pause_until - asyncio.get_running_loop().time()
+        if left > 0:
             await asyncio.sleep(left)
+            await self._wait()  # another answer may have asked for more
 
     async def some(self, path: str, name: str, query: Iterable[tuple[str, str | int]] = ()) -> list[dict[str, Any]]:
         """The list ``name`` of a path that may not be there or not be allowed: then it is empty."""
@@ -118,9 +120,18 @@ class Fetcher:
             return result
 
         self.progress(stage, 0, len(items))
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in items]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(item)) for item in items]
+        except* Unread as errors:
+            # they all ran into the same wall: the first says what it is
+            raise _first(errors) from None
         return [task.result() for task in tasks]
+
+
+def _first(errors: BaseExceptionGroup[Unread]) -> Unread:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _asked_to_wait(headers: Mapping[str, str], default: float) -> float:

@@ -9,9 +9,17 @@ from tocsin.project.importing.reading.fetching import MOST_PAGES, Absent, Fetche
 PAGE = 100
 RENDERED = timedelta(days=28)
 RESOURCES = (
-    "users", "teams", "schedules", "on_call_shifts", "escalation_chains", "escalation_policies", "integrations", "routes",
-    "personal_notification_rules", "webhooks",
-)  # fmt: skip
+    "users",
+    "teams",
+    "schedules",
+    "on_call_shifts",
+    "escalation_chains",
+    "escalation_policies",
+    "integrations",
+    "routes",
+    "personal_notification_rules",
+    "webhooks",
+)
 NEEDED = {"users", "schedules"}
 
 

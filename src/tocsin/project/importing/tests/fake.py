@@ -75,8 +75,12 @@ class Fake:
             return None
         if len(parts) == 3:
             return {"data": row[within] if within else row}
-        lists = {"notification-rules": "notificationRuleList", "routing-rules": "teamRoutingRules",
-                 "overrides": "scheduleOverrideList", "contacts": "contacts"}  # fmt: skip
+        lists = {
+            "notification-rules": "notificationRuleList",
+            "routing-rules": "teamRoutingRules",
+            "overrides": "scheduleOverrideList",
+            "contacts": "contacts",
+        }
         if parts[3] == "timeline":
             return {"data": row.get("timeline", {})}
         found = row.get(lists.get(parts[3], ""), [])
@@ -93,8 +97,11 @@ class Fake:
         rows = self.data.get(parts[2], [])
         page, size = int(request.query.get("page", 1)), int(request.query.get("perpage", 50))
         more = page * size < len(rows)
-        return {"count": len(rows), "next": "http://elsewhere.example/steal" if more else None,
-                "results": rows[(page - 1) * size : page * size]}  # fmt: skip
+        return {
+            "count": len(rows),
+            "next": "http://elsewhere.example/steal" if more else None,
+            "results": rows[(page - 1) * size : page * size],
+        }
 
 
 @contextmanager

@@ -32,6 +32,12 @@ def items(value: Any) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
+def words(value: Any) -> list[str]:
+    """What should be a list of texts (ids, names); numbers as texts."""
+    found = value if isinstance(value, list) else []
+    return [str(one) for one in found if isinstance(one, str | int) and not isinstance(one, bool)]
+
+
 def mapping(value: Any) -> dict[str, Any]:
     """What should be a mapping, or an empty one."""
     return value if isinstance(value, dict) else {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from tocsin.oncall.rules import Layer, Override, Schedule, final_schedule, restriction
@@ -59,7 +60,7 @@ def rendered(thing: Thing, start: datetime, end: datetime) -> list[Entry]:
 
 
 def difference(ours: Iterable[Entry], theirs: Iterable[Entry], start: datetime, end: datetime) -> datetime | None:
-    """The first moment from ``start`` to ``end`` from which both differ for a minute or longer; None: they are alike."""
+    """The first moment from ``start`` to ``end`` from which they differ for a minute or longer; None: nowhere."""
     sides: list[list[Entry]] = [
         [(max(begin, start), min(stop, end), who) for begin, stop, who in side if begin < end and stop > start]
         for side in (ours, theirs)
@@ -69,7 +70,7 @@ def difference(ours: Iterable[Entry], theirs: Iterable[Entry], start: datetime, 
     since: datetime | None = None
     active: list[list[Entry]] = [[], []]
     places = [0, 0]
-    for at, until in zip(cuts, cuts[1:], strict=False):
+    for at, until in pairwise(cuts):
         for side in (0, 1):
             while places[side] < len(events[side]) and events[side][places[side]][0] <= at:
                 active[side].append(events[side][places[side]])

@@ -23,25 +23,38 @@ from tocsin.project.importing.translating.common import (
     reach,
     week_windows,
     whole,
+    words,
     zone_of,
 )
 
 ROLES = {"admin": "manager", "editor": "responder", "user": "responder", "viewer": "observer"}
 UNITS = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
 KINDS = {
-    "alertmanager": "alertmanager", "grafana_alerting": "grafana", "grafana": "grafana", "legacy_grafana_alerting": "grafana",
-    "formatted_webhook": "grafana-oncall", "heartbeat": "heartbeat", "zabbix": "zabbix", "sentry": "sentry",
-    "sentry_platform": "sentry", "datadog": "datadog", "amazon_sns": "aws-sns", "uptimerobot": "generic",
-    "kapacitor": "generic", "newrelic": "new-relic", "pagerduty": "pagerduty", "webhook": "generic",
+    "alertmanager": "alertmanager",
+    "grafana_alerting": "grafana",
+    "grafana": "grafana",
+    "legacy_grafana_alerting": "grafana",
+    "formatted_webhook": "grafana-oncall",
+    "heartbeat": "heartbeat",
+    "zabbix": "zabbix",
+    "sentry": "sentry",
+    "sentry_platform": "sentry",
+    "datadog": "datadog",
+    "amazon_sns": "aws-sns",
+    "uptimerobot": "generic",
+    "kapacitor": "generic",
+    "newrelic": "new-relic",
+    "pagerduty": "pagerduty",
+    "webhook": "generic",
     "stackdriver": "google-cloud-monitoring",
-}  # fmt: skip
+}
 IMPOSSIBLE = {
     "notify_user_group": "a group of Slack is not known here",
     "notify_whole_channel": "a channel of chat is not paged: give the policy a webhook",
     "trigger_webhook": "make a webhook under Settings and name it in the policy",
     "resolve": "an incident stays open here until somebody or its sender ends it",
     "declare_incident": "every alert that pages opens an incident here",
-    "notify_if_time_from_to": "a step by the time of the day: give the following steps a condition such as working_hours",
+    "notify_if_time_from_to": "a step by the time of day: give the following steps a condition such as working_hours",
     "notify_if_num_alerts_in_window": "a step by the number of alerts is not known here",
 }
 
@@ -91,8 +104,8 @@ def _user(user: dict[str, Any], personal: list[dict[str, Any]], teams: dict[str,
     if not email:
         into.note("impossible", *about, "has no e-mail address, by which people are known here")
         return
-    for team in user.get("teams") or ():
-        teams[str(team)].append(ref("people", id))
+    for team in words(user.get("teams")):
+        teams[team].append(ref("people", id))
     role = str(user.get("role") or "user").lower()
     if role == "admin":
         into.note("approximated", *about, "admin there, manager here: administrators are named by administrators")
@@ -154,8 +167,8 @@ def _schedule(
         into.note("impossible" if schedule.get("type") == "ical" else "approximated", *about, reason)
     levels: dict[int, list[dict[str, Any]]] = defaultdict(list)
     overrides: list[Override] = []
-    for key in schedule.get("shifts") or ():
-        shift = shifts.get(str(key))
+    for key in words(schedule.get("shifts")):
+        shift = shifts.get(key)
         if shift is None:
             into.note("approximated", *about, f"its shift {clean(key, 40)} is not in the export")
             continue
@@ -169,20 +182,32 @@ def _schedule(
     layers = []
     for level in sorted(levels):
         layers += [layer | {"beside": number > 0} for number, layer in enumerate(levels[level])]
-    thing = into.add("schedules", id, "schedule", name, {
-        "name": name,
-        "zone": zone,
-        "team": ref("teams", str(schedule["team_id"])) if schedule.get("team_id") else "",
-        "layers": layers,
-    }, overrides=overrides)  # fmt: skip
+    thing = into.add(
+        "schedules",
+        id,
+        "schedule",
+        name,
+        {
+            "name": name,
+            "zone": zone,
+            "team": ref("teams", str(schedule["team_id"])) if schedule.get("team_id") else "",
+            "layers": layers,
+        },
+        overrides=overrides,
+    )
     _compared(schedule, thing, now, names, into)
+
+
+def _groups(shift: dict[str, Any]) -> list[list[str]]:
+    """The groups that take turns, without empty ones."""
+    found = shift.get("rolling_users")
+    return [group for one in (found if isinstance(found, list) else []) if (group := words(one))]
 
 
 def _single(shift: dict[str, Any], zone: str, now: datetime, into: Translation) -> list[Override]:
     """A single event: an override, for one person each."""
     start, length = _local(shift.get("start"), zone), whole(shift.get("duration"))
-    users = list(shift.get("users") or ())
-    users += [user for group in shift.get("rolling_users") or () for user in group]
+    users = words(shift.get("users")) + [user for group in _groups(shift) for user in group]
     if start is None or length <= 0 or start + timedelta(seconds=length) <= now or not users:
         return []
     about = ("shift", clean(shift.get("name")), str(shift.get("id")))
@@ -202,11 +227,11 @@ def _shift(
     minutes, unit = whole(shift.get("duration")) // 60, UNITS.get(str(shift.get("frequency") or "daily"), "")
     interval = max(whole(shift.get("interval"), 1), 1)
     if shift.get("type") == "rolling_users":
-        groups = [[ref("people", str(user)) for user in group] for group in shift.get("rolling_users") or () if group]
+        groups = [[ref("people", user) for user in group] for group in _groups(shift)]
         by = whole(shift.get("start_rotation_from_user_index")) % max(len(groups), 1)
         groups = groups[by:] + groups[:by]
     else:
-        groups = [[ref("people", str(user)) for user in shift.get("users") or ()]]
+        groups = [[ref("people", user) for user in words(shift.get("users"))]]
     groups = [group[:20] for group in groups if group]
     if start is None or since is None or minutes < 1 or not unit or not groups:
         into.note("approximated", *about, f"the shift {name!r} names nobody or no time: a gap")
@@ -225,7 +250,7 @@ def _shift(
         "restrictions": [],
         "zone": own if own != zone else "",
     }
-    days = [SHORT_DAYS[day] for day in shift.get("by_day") or () if day in SHORT_DAYS]
+    days = [SHORT_DAYS[day] for day in words(shift.get("by_day")) if day in SHORT_DAYS]
     local = start.astimezone(ZoneInfo(own))
     if unit in ("day", "week") and days:
         minute = local.hour * 60 + local.minute
@@ -289,8 +314,8 @@ def _chain(chain: dict[str, Any], found: list[dict[str, Any]], into: Translation
             repeats = 5
             continue
         if kind in ("notify_persons", "notify_person_next_each_time"):
-            people = step.get("persons_to_notify") or step.get("persons_to_notify_next_each_time") or ()
-            targets = [f"user:{ref('people', str(person))}" for person in people]
+            people = words(step.get("persons_to_notify")) or words(step.get("persons_to_notify_next_each_time"))
+            targets = [f"user:{ref('people', person)}" for person in people]
         elif kind == "notify_on_call_from_schedule":
             targets = [f"schedule:{ref('schedules', str(step.get('notify_on_call_from_schedule')))}"]
         elif kind == "notify_team_members":
@@ -307,12 +332,18 @@ def _chain(chain: dict[str, Any], found: list[dict[str, Any]], into: Translation
         steps.append(spec)
     if steps and not steps[-1]["wait_s"]:
         steps[-1]["wait_s"] = 300
-    into.add("policies", id, "escalation chain", name, {
-        "name": name,
-        "team": ref("teams", str(chain["team_id"])) if chain.get("team_id") else "",
-        "steps": steps,
-        "repeats": repeats,
-    })  # fmt: skip
+    into.add(
+        "policies",
+        id,
+        "escalation chain",
+        name,
+        {
+            "name": name,
+            "team": ref("teams", str(chain["team_id"])) if chain.get("team_id") else "",
+            "steps": steps,
+            "repeats": repeats,
+        },
+    )
 
 
 def _integration(one: dict[str, Any], routes: list[dict[str, Any]], taken: Names, into: Translation) -> None:
@@ -326,14 +357,23 @@ def _integration(one: dict[str, Any], routes: list[dict[str, Any]], taken: Names
     for route in routes:
         if not route.get("is_the_last_route") and route.get("id") != default.get("id"):
             into.note(
-                "impossible", "route", f"{name}: {clean(route.get('routing_regex'), 80)}", str(route.get("id")),
+                "impossible",
+                "route",
+                f"{name}: {clean(route.get('routing_regex'), 80)}",
+                str(route.get("id")),
                 "it routes by the content of an alert: write a triage rule that routes to another service",
-            )  # fmt: skip
-    into.add("services", id, "integration", name, {
-        "name": taken.free(name),
-        "team": ref("teams", str(one["team_id"])) if one.get("team_id") else "",
-        "policy": ref("policies", str(chain)) if chain else "",
-    })  # fmt: skip
+            )
+    into.add(
+        "services",
+        id,
+        "integration",
+        name,
+        {
+            "name": taken.free(name),
+            "team": ref("teams", str(one["team_id"])) if one.get("team_id") else "",
+            "policy": ref("policies", str(chain)) if chain else "",
+        },
+    )
     if not chain:
         into.note("approximated", *about, "its default route has no escalation chain: its service has no policy")
     if kind in ("inbound_email", "direct_paging"):

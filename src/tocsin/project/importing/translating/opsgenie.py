@@ -6,6 +6,7 @@ policy that its default routing rule names, and its integrations are sources of 
 """
 
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 from tocsin.project.importing.shapes import Export, Translation, clean, clean_lines, ref
@@ -241,7 +242,7 @@ def _escalation(one: dict[str, Any], people: dict[str, str], teams: Any, into: T
     if repeat.get("closeAlertAfterAll"):
         note("it closes the alert after the last repetition there; an incident stays open here until somebody ends it")
     steps = []
-    for at, following in zip(delays, [*delays[1:], None], strict=True):
+    for at, following in zip_longest(delays, delays[1:]):
         after = following - at if following is not None else (wait or 300)
         steps.append(by_delay[at] | {"wait_s": min(after, 7 * 86_400)})
     into.add("policies", id, "escalation", name, {

@@ -23,6 +23,7 @@ from tocsin.project.importing.translating.common import (
     turn,
     week_windows,
     whole,
+    words,
     zone_of,
 )
 
@@ -47,15 +48,15 @@ def translate(export: Export) -> Translation:
         _schedule(schedule, export.read_at, names, into)
     timeouts = defaultdict[str, set[int | None]](set)
     for service in items(data.get("services")):
-        policy = str(mapping(service.get("escalation_policy")).get("id", ""))
-        timeouts[policy].add(service.get("acknowledgement_timeout"))
+        followed = str(mapping(service.get("escalation_policy")).get("id", ""))
+        timeouts[followed].add(whole(service.get("acknowledgement_timeout")) or None)
     for policy in items(data.get("escalation_policies")):
         _policy(policy, timeouts[str(policy.get("id"))], into)
     for service in items(data.get("services")):
         _service(service, into)
     for window in items(data.get("maintenance_windows")):
         _window(window, export.read_at, into)
-    for section, words in (
+    for section, reason in (
         ("rulesets", "event rules run before an alert is made: write them as triage rules"),
         ("event_orchestrations", "orchestrations run before an alert is made: write them as triage rules"),
         ("webhook_subscriptions", "their secret cannot be read: make a webhook under Settings and tell its receiver"),
@@ -64,7 +65,7 @@ def translate(export: Export) -> Translation:
     ):
         for one in items(data.get(section)):
             kind = section.removesuffix("s").replace("_", " ")
-            into.note("impossible", kind, str(one.get("name") or one.get("summary") or ""), str(one.get("id")), words)
+            into.note("impossible", kind, str(one.get("name") or one.get("summary") or ""), str(one.get("id")), reason)
     return into
 
 
@@ -94,12 +95,12 @@ def _user(user: dict[str, Any], into: Translation) -> None:
             )  # fmt: skip
             continue
         methods.append(addresses[where])
-    rules = []
+    rules: list[tuple[str, str, str, int]] = []
     for rule in items(user.get("notification_rules")):
-        method = str(mapping(rule.get("contact_method")).get("id", ""))
-        if method in addresses:
+        used = str(mapping(rule.get("contact_method")).get("id", ""))
+        if used in addresses:
             urgency = "low" if rule.get("urgency") == "low" else "high"
-            rules.append((urgency, *addresses[method], whole(rule.get("start_delay_in_minutes")) * 60))
+            rules.append((urgency, *addresses[used], whole(rule.get("start_delay_in_minutes")) * 60))
     if not methods:
         methods.append(("email", email))
     written, ruled = reach(methods, rules)
@@ -261,7 +262,7 @@ def _policy(policy: dict[str, Any], timeouts: set[int | None], into: Translation
             )
             into.note("approximated", *about, reason)
         steps.append(step)
-    known = {whole(value) for value in timeouts if value}
+    known = {value for value in timeouts if value}
     if len(timeouts) > 1:
         reason = "its services wait differently long after an acknowledgement; the policy says it here: the shortest"
         into.note("approximated", *about, reason)
@@ -302,7 +303,7 @@ def _service(service: dict[str, Any], into: Translation) -> None:
     hours = mapping(service.get("support_hours"))
     if hours:
         (start, _), (end, _) = _minute(hours.get("start_time")), _minute(hours.get("end_time"))
-        days = [whole(day) for day in hours.get("days_of_week") or () if 1 <= whole(day) <= 7]
+        days = [whole(day) for day in words(hours.get("days_of_week")) if 1 <= whole(day) <= 7]
         spec["zone"] = zone_of(hours.get("time_zone"), into, *about)
         length = (end - start) % DAY or DAY
         spec["hours"] = week_windows([((d - 1) * DAY + start, (d - 1) * DAY + start + length) for d in days])
