@@ -227,7 +227,16 @@ def write_rules(user: User, wanted: Sequence[NotificationRuleSpec]) -> list[Noti
 
 def rules_as_text(user: User) -> list[str]:
     """A person's rules as short lines without addresses, for comparison and audit."""
-    rows = user.notification_rules.select_related("contact_method").order_by("urgency", "position")
+    return as_text(user.notification_rules.select_related("contact_method").order_by("urgency", "position"))
+
+
+def in_order(rows: Iterable[NotificationRule]) -> list[NotificationRule]:
+    """Rules of one person as they are listed."""
+    return sorted(rows, key=lambda rule: (rule.urgency, rule.position))
+
+
+def as_text(rows: Iterable[NotificationRule]) -> list[str]:
+    """Rules, in their order, as ``rules_as_text`` has them."""
     return [
         f"{row.urgency} after {row.delay_s} s: {row.contact_method.channel} {row.contact_method_id}" for row in rows
     ]

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from django.db import transaction
 
 from tocsin.people import rules
-from tocsin.people.actions.contact_methods import channel_names, check_method, kept_address, row_of
+from tocsin.people.actions.contact_methods import as_text, channel_names, check_method, in_order, kept_address, row_of
+from tocsin.people.actions.users import told_of
 from tocsin.people.models import ContactMethod, NotificationRule, User
 from tocsin.people.rules import ContactMethodSpec, Deed, NotificationRuleSpec, UserSpec, require
 from tocsin.platform import audit, clock
@@ -72,7 +73,9 @@ def add_users(specs: Sequence[UserSpec], *, actor: Actor) -> list[User]:
         channels: dict[int, list[str]] = {user.pk: [] for user in users}
         for user_id, channel, _ in methods:
             channels[user_id].append(channel)
-        facts = [(user.pk, user.email, _facts(user, channels[user.pk], ruled[user.pk])) for user in users]
+        facts = [
+            (user.pk, user.email, told_of(user, channels[user.pk], as_text(in_order(ruled[user.pk])))) for user in users
+        ]
         audit.record_many(actor, "created", "user", facts)
     return users
 
@@ -110,22 +113,3 @@ def _ruled(
         )
         position[rule.urgency] += 1
     return rows
-
-
-def _facts(user: User, channels: Sequence[str], ruled: Sequence[NotificationRule]) -> dict[str, object]:
-    """What the audit keeps of a person: no addresses beyond the e-mail they sign in with."""
-    lines = sorted(ruled, key=lambda rule: (rule.urgency, rule.position))
-    return {
-        "email": user.email,
-        "name": user.name,
-        "zone": user.zone,
-        "role": user.role,
-        "active": user.is_active,
-        "manager": None,
-        "quiet": rules.quiet_text(user.quiet_from, user.quiet_to),
-        "contact_methods": sorted(channels),
-        "rules": [
-            f"{one.urgency} after {one.delay_s} s: {one.contact_method.channel} {one.contact_method_id}"
-            for one in lines
-        ],
-    }

@@ -72,7 +72,7 @@ class ImportForm(forms.Form):
 def overview(request: Request) -> HttpResponse:
     """Start an import, and the imports so far."""
     work.require_import(request.actor)
-    form = ImportForm(request.POST or None, request.FILES or None)
+    form = ImportForm(*(request.POST, request.FILES) if request.method == "POST" else ())
     if request.method == "POST" and form.is_valid():
         run = attempt(form, lambda: _started(form.cleaned_data, request.actor))
         if run is not None:
@@ -178,7 +178,7 @@ class RollbackForm(forms.Form):
 def rollback(request: Request, run_id: int) -> HttpResponse:
     """Take an import back."""
     run = work.get(run_id, actor=request.actor)
-    form = RollbackForm(request.POST or None)
+    form = RollbackForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         work.want(run.pk, "rollback", actor=request.actor, force=form.cleaned_data["force"])
         return done(request, f"{HERE}{run.pk}/", "")

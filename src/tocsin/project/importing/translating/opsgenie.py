@@ -149,9 +149,10 @@ def _rules(one: dict[str, Any], about: tuple[str, str, str], method: Any, into: 
             if kept is not None:
                 delay = whole(after.get("timeAmount")) * UNITS.get(str(after.get("timeUnit") or "minutes").lower(), 60)
                 found += [("high", *kept, delay), ("low", *kept, delay)]
-    if others:
-        words = ", ".join(sorted(clean(other, 40) for other in others))
-        into.note("approximated", *about, f"notification rules on other events than a new alert are not kept: {words}")
+    for other in sorted(others):
+        # everybody has some of them from the start: one finding each would bury the others
+        reason = "notification rules on other events than a new alert are not kept"
+        into.note("impossible", "notification rules", clean(other, 60), clean(other, 60), reason)
     return found
 
 
