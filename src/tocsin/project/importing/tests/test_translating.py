@@ -156,7 +156,9 @@ def on(found: Translation, *at: str) -> list[str]:
 
 CASES = {
     "a turn keeps its hour when clocks change": (
-        [rotation()], ["2026-12-07 08:59", "2026-12-07 09:00", "2027-04-05 08:59", "2027-04-05 09:00"], ["b", "a", "a", "b"]
+        [rotation()],
+        ["2026-12-07 08:59", "2026-12-07 09:00", "2027-04-05 08:59", "2027-04-05 09:00"],
+        ["b", "a", "a", "b"],
     ),
     "nobody has a turn": (
         [rotation(participants=[{"type": "user", "id": "a"}, {"type": "none"}, {"type": "user", "id": "b"}])],
