@@ -22,7 +22,7 @@ from tocsin.cli import output
 from tocsin.cli.output import Noun
 from tocsin.cli.remote import EXIT_USAGE, Api, api, asked, fail
 from tocsin.platform.errors import TocsinError
-from tocsin.project.importing.shapes import PRODUCTS, VERDICTS, Export
+from tocsin.project.importing.shapes import PRODUCTS, VERDICTS, Export, grouped
 
 TIMEOUT_S = 300.0
 LOOK_S = 0.5
@@ -156,15 +156,14 @@ def _shown(run: dict[str, Any], *, whole: bool) -> None:
     for change in run["changes"]:
         if change["change"] == "update":
             console.print(Text(f"~ {change['kind']} {change['name']}: {', '.join(change['fields'])}", style="yellow"))
-    findings = sorted(run["findings"], key=lambda one: VERDICTS.index(one["verdict"]))
-    if not whole:
-        findings = [one for one in findings if one["verdict"] != "exact"]
-    if findings:
+    if whole:
+        findings = sorted(run["findings"], key=lambda one: VERDICTS.index(one["verdict"]))
+        output.table(findings, ("verdict", "kind", "name", "id", "reason"))
+    elif findings := grouped(run["findings"]):
         console.print()
-        output.table(findings[: None if whole else SHOWN], ("verdict", "kind", "name", "id", "reason"))
-        if not whole and len(findings) > SHOWN:
-            say = f"and {len(findings) - SHOWN} more: tocsin import show {run['id']} --verdict approximated"
-            console.print(Text(say))
+        output.table(findings[:SHOWN], ("verdict", "kind", "count", "example", "reason"))
+        more = f"{len(findings) - SHOWN} more reasons; " if len(findings) > SHOWN else ""
+        console.print(Text(f"{more}each thing: tocsin import show {run['id']} --verdict approximated"))
     counts = run["counts"]
     if counts:
         console.print(

@@ -20,7 +20,7 @@ from tocsin.project.importing import reading, work
 from tocsin.project.importing.models import Run
 from tocsin.project.importing.reading import backup
 from tocsin.project.importing.reading.fetching import host_of
-from tocsin.project.importing.shapes import PRODUCTS, VERDICTS
+from tocsin.project.importing.shapes import PRODUCTS, VERDICTS, grouped
 from tocsin.web.shortcuts import Request, attempt, done, export, number, page, signed_in
 
 log = structlog.get_logger()
@@ -142,6 +142,7 @@ def one(request: Request, run_id: int) -> HttpResponse:
         "progress": work.progress_of(run),
         "left": run.options.get("left", []),
         "verdicts": [(v, run.counts.get(v, 0), v == verdict) for v in VERDICTS],
+        "reasons": [(row, TONES[row["verdict"]]) for row in grouped(run.findings)[:SIZE]],
         "changes": [(k, c, n) for (k, c), n in sorted(changes.items())],
         "updates": [row for row in run.changes if row["change"] == "update"][:SIZE],
         "findings": [(row, TONES[row["verdict"]]) for row in found[begin : begin + SIZE]],

@@ -1,7 +1,7 @@
 """What importing is about, as plain values: what was read, what it becomes, and what is said of each thing."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -104,6 +104,20 @@ class Translation:
 
     def __post_init__(self) -> None:
         self._said: set[Finding] = set(self.findings)
+
+
+def grouped(findings: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Findings (as JSON) that say the same of things of one kind, together, without the exact ones; the worst first.
+
+    Each with ``verdict``, ``kind``, ``reason``, ``count`` and the name of one of the things as ``example``.
+    """
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for one in findings:
+        if one["verdict"] != "exact":
+            place = (one["verdict"], one["kind"], one["reason"])
+            first = {"verdict": place[0], "kind": place[1], "reason": place[2], "count": 0, "example": one["name"]}
+            found.setdefault(place, first)["count"] += 1
+    return sorted(found.values(), key=lambda one: (VERDICTS.index(one["verdict"]), -one["count"], one["kind"]))
 
 
 def ref(section: str, id: str) -> str:
