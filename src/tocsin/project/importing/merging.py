@@ -86,17 +86,30 @@ class Merge:
             kind = BY_SECTION[section]
             for thing in (one for one in self.translation.things if one.section == section):
                 self.progress(f"{kind.word} {thing.name}", done, total)
+                done += 1
+                if self._unchanged(thing):
+                    self.unchanged += 1
+                    continue
                 try:
                     with transaction.atomic():
                         self._thing(kind, thing)
                 except TocsinError as error:
                     words = "; ".join(f"{name}: {text}" for name, text in error.problems.items()) or error.message
                     self._note("impossible", thing, f"it was refused: {words}")
-                done += 1
             if section == "people":
                 self._crowd()
         self.progress("comparing", total, total)
         return self._outcome()
+
+    def _unchanged(self, thing: Thing) -> bool:
+        """Whether it was imported before, is here, and is there as it was then."""
+        link = self.links.get((thing.section, thing.id))
+        return (
+            link is not None
+            and link.object_id in self.by_id[thing.section]
+            and link.theirs == thing.spec
+            and all((OVERRIDES, one.id) in self.links for one in thing.overrides)
+        )
 
     def _note(self, verdict: Any, thing: Thing, reason: str) -> None:
         self.translation.note(verdict, thing.kind, thing.name, thing.id, clean(reason, 400))
@@ -113,7 +126,7 @@ class Merge:
             self._note("approximated", thing, "it was imported before and removed here since: it stays away")
             return
         elif link.theirs == thing.spec:
-            self.unchanged += 1
+            self.unchanged += 1  # but for an override
         else:
             self._again(kind, thing, link)
         for override in thing.overrides:
@@ -331,7 +344,7 @@ class Merge:
 
     def _outcome(self) -> Outcome:
         after: dict[str, dict[int, Any]] = {}
-        for section in self.sections:
+        for section in {one.section for one in self.touched} - {OVERRIDES}:
             after[section] = dict(BY_SECTION[section].stored().values())
         changes = []
         counts = {"create": 0, "update": 0, "unchanged": self.unchanged}

@@ -5,6 +5,7 @@ dies leaves nothing behind, and another takes it up.
 """
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 
 TIMEOUT_S = 3600.0
 KEPT = 50
+SILENCE = timedelta(minutes=10)
 WORDS = {"plan": "planned", "apply": "applied", "rollback": "rolled back"}
 
 
@@ -105,9 +107,19 @@ def want(run_id: int, what: str, *, actor: Actor, digest: str = "", force: bool 
     return run
 
 
+def _give_up_reading() -> None:
+    """Runs whose reading was heard of last long ago: the process that read is gone, and the key with it."""
+    since = clock.now() - SILENCE
+    alive = Progress.objects.filter(at__gt=since).values("run")
+    words = "The process that read it has ended. Begin again; the key was kept nowhere."
+    found = Run.objects.filter(state="reading", created_at__lt=since).exclude(pk__in=alive)
+    found.update(state="failed", failure=words)
+
+
 def get(run_id: int, *, actor: Actor) -> Run:
     """One run. Raises Forbidden, NotFound."""
     require(actor, Deed.ADMINISTER)
+    _give_up_reading()
     run = Run.objects.filter(pk=run_id).defer("export").first()
     if run is None:
         raise NotFound("There is no such import.")
@@ -117,6 +129,7 @@ def get(run_id: int, *, actor: Actor) -> Run:
 def runs(*, actor: Actor) -> list[Run]:
     """The newest runs, without what they found. Raises Forbidden."""
     require(actor, Deed.ADMINISTER)
+    _give_up_reading()
     return list(Run.objects.defer("export", "findings", "changes").order_by("-id")[:KEPT])
 
 
@@ -137,6 +150,9 @@ def turn() -> int:
     if wanted is None:
         return 0
     run_id, what = wanted
+    with transaction.atomic():
+        if not Run.objects.select_for_update(skip_locked=True).filter(pk=run_id).exists():
+            return 0  # somebody is at it
     try:
         apart("tocsin.project.importing.work:task", {"run": run_id}, actor=SYSTEM, timeout_s=TIMEOUT_S)
     except TocsinError as error:

@@ -48,6 +48,7 @@ class Fetcher:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+        await asyncio.sleep(0)  # closed connections say goodbye in the loop's next turn, and the loop may end here
 
     async def get(self, path: str, query: Iterable[tuple[str, str | int]] = ()) -> dict[str, Any]:
         """The JSON object at a path. Raises Absent (404, 403, 402), Unread."""

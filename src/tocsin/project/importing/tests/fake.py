@@ -107,32 +107,31 @@ class Fake:
 @contextmanager
 def serving(fake: Fake) -> Iterator[Fake]:
     """The fake on a port of loopback, in a thread of its own."""
-    loop = asyncio.new_event_loop()
     ready = threading.Event()
-    runner: list[web.AppRunner] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+    over = asyncio.Event()
 
-    async def start() -> None:
+    async def serve() -> None:
         application = web.Application()
         application.router.add_get("/{path:.*}", fake.answer)
-        runner.append(web.AppRunner(application, access_log=None))
-        await runner[0].setup()
-        site = web.TCPSite(runner[0], "127.0.0.1", 0)
-        await site.start()
-        fake.url = f"http://127.0.0.1:{runner[0].addresses[0][1]}"
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        loops.append(asyncio.get_running_loop())
         ready.set()
+        await over.wait()
+        # connections that were just accepted are set up in turns of their own: asyncio loses those that are not, when
+        # it stops listening in between
+        await asyncio.sleep(0.05)
+        await runner.cleanup()
+        await asyncio.sleep(0)
 
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(start())
-        loop.run_forever()
-
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    ready.wait(10)
+    assert ready.wait(10)
     try:
         yield fake
     finally:
-        asyncio.run_coroutine_threadsafe(runner[0].cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
+        loops[0].call_soon_threadsafe(over.set)
         thread.join(10)
-        loop.close()

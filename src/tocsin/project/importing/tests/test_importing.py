@@ -23,7 +23,7 @@ from tocsin.project.importing.tests import company
 from tocsin.project.importing.tests.company import NOW, Size
 from tocsin.project.importing.tests.fake import Fake, serving
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(3600 if os.environ.get("IMPORT_SIZE") == "full" else 300)]
 FULL = bool(os.environ.get("IMPORT_SIZE") == "full")
 SIZE = Size(3000, 1200, 30_000) if FULL else Size()
 

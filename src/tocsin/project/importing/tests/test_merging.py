@@ -1,24 +1,26 @@
 """An import into what is there: merged, told, repeated, and taken back only when that harms nobody."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tocsin.oncall import actions as oncall
-from tocsin.oncall.models import Schedule
-from tocsin.oncall.rules import ScheduleSpec
+from tocsin.oncall.models import Override, Schedule
+from tocsin.oncall.rules import LayerSpec, ScheduleSpec
 from tocsin.people import actions as people
 from tocsin.people.models import ContactMethod, Team, User
 from tocsin.people.rules import ContactMethodSpec, UserSpec
 from tocsin.people.tests.named import Named, named_people
+from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
 from tocsin.platform.errors import Conflict, Forbidden, Invalid
 from tocsin.platform.models import AuditEntry
 from tocsin.project.config.planning import export
 from tocsin.project.importing import packing, work
-from tocsin.project.importing.models import Run, Step
+from tocsin.project.importing.models import Progress, Run, Step
 from tocsin.project.importing.shapes import Export
 from tocsin.project.importing.tests import company
 from tocsin.project.importing.tests.company import NOW, Size
@@ -137,7 +139,7 @@ def test_taking_back_leaves_what_is_in_use_only_when_forced() -> None:
     run = applied(data())
     ada = User.objects.get(email="person1@example.org")
     oncall.save_schedule(
-        ScheduleSpec("Mine", layers=[_layer(ada.email)]),
+        ScheduleSpec("Mine", layers=[LayerSpec("One", NOW, [ada.email])]),
         actor=SYSTEM,
     )
     do(run, "rollback")
@@ -146,12 +148,6 @@ def test_taking_back_leaves_what_is_in_use_only_when_forced() -> None:
     do(run, "rollback", force=True)
     assert list(User.objects.values_list("email", flat=True)) == [ada.email]
     assert "in the rota of the schedule Mine" in run.options["left"][0]
-
-
-def _layer(email: str) -> Any:
-    from tocsin.oncall.rules import LayerSpec
-
-    return LayerSpec("One", NOW, [email])
 
 
 def test_imports_are_taken_back_in_the_order_in_which_they_came() -> None:
@@ -250,3 +246,35 @@ def test_many_people_are_added_with_the_checks_of_one() -> None:
         people.add_users([UserSpec("x@example.org", "", zone="Nowhere")], actor=SYSTEM)
     with pytest.raises(Invalid):
         people.add_users([UserSpec("y@example.org", "Y"), UserSpec("Y@example.org", "Y")], actor=SYSTEM)
+
+
+def test_an_override_that_is_new_there_comes_and_goes_alone() -> None:
+    found = data()
+    applied(found)
+    assert Override.objects.count() == 1
+    found["schedules"][1]["overrides"].append(found["schedules"][0]["overrides"][0] | {"id": "PO000099"})
+    run = applied(found)
+    assert [(one["kind"], one["change"]) for one in run.changes] == [("override", "create")]
+    assert Override.objects.count() == 2
+    assert do(run, "rollback").state == "rolled back"
+    assert Override.objects.count() == 1
+
+
+def test_a_run_whose_reader_is_gone_is_given_up() -> None:
+    run = work.reading("pagerduty", "api.example.org", actor=SYSTEM)
+    assert work.get(run.pk, actor=SYSTEM).state == "reading"
+    clock.shift(work.SILENCE + timedelta(minutes=1))
+    Progress.objects.create(run=run.pk, stage="users", at=clock.now())
+    assert work.get(run.pk, actor=SYSTEM).state == "reading"
+    Progress.objects.all().delete()
+    assert work.runs(actor=SYSTEM)[0].state == "failed"
+
+
+def test_targets_that_are_not_in_the_export_are_told() -> None:
+    found = data()
+    found["escalation_policies"][0]["escalation_rules"][0]["targets"] = [
+        {"id": "PX999999", "type": "schedule_reference"}
+    ]
+    run = applied(found)
+    assert "a step pages nobody who is here and is left out" in reasons(run)
+    assert "refers to the schedule PX999999, which is not here" in reasons(run)
