@@ -1,4 +1,4 @@
-"""What a translated thing is called here, and what is left of it when something it refers to is not here. Pure."""
+"""What a translated thing is called here, and what is left of it when something it refers to is not here."""
 
 from typing import Any
 
