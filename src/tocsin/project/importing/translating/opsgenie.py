@@ -361,7 +361,13 @@ def _heartbeat(
     name = clean(one.get("name"))
     interval = whole(one.get("interval"), 10) * UNITS.get(str(one.get("intervalUnit") or "minutes").lower(), 60)
     service = _of_team(one, kept, names, into)
-    into.note("approximated", "heartbeat", name, name, "it has an address of its own here: give it to what checks in")
+    into.note(
+        "approximated",
+        "heartbeat",
+        name,
+        name,
+        "its pings need the key of an Opsgenie source of the same service, or its own address here",
+    )
     into.add("sources", f"heartbeat:{name}", "heartbeat", name, {
         "name": sources.setdefault(service, Names()).free(name),
         "service": service,
