@@ -5,6 +5,7 @@ import typer
 from tocsin.catalogue.commands import nouns as catalogue
 from tocsin.cli import import_history
 from tocsin.cli.config_as_code import register as register_config
+from tocsin.cli.importing import nouns as importing
 from tocsin.cli.organisation import nouns as organisation
 from tocsin.cli.output import Noun
 from tocsin.delivery.commands import nouns as delivery
@@ -19,7 +20,6 @@ from tocsin.oncall.commands_calendars import nouns as calendars
 from tocsin.oncall.commands_exchange import nouns as exchange
 from tocsin.oncall.commands_rota import nouns as rota
 from tocsin.people.commands import nouns as people
-from tocsin.project.import_group import group as import_group
 from tocsin.triage.commands import nouns as triage
 from tocsin.triage.commands import why
 
@@ -37,6 +37,7 @@ NOUNS: list[Noun] = [
     *intake,
     *people,
     *organisation,
+    *importing,
 ]
 RESPOND = "Respond"
 CONFIGURE = "Configure"
@@ -45,11 +46,11 @@ PANELS = {"incident": RESPOND, "alert": RESPOND, "oncall": RESPOND, "task": RESP
 
 def register(app: typer.Typer) -> None:
     """Add the commands of the client to ``app``."""
+    for noun in importing:
+        import_history.register(noun)
     for noun in NOUNS:
         app.add_typer(noun, rich_help_panel=PANELS.get(str(noun.info.name), CONFIGURE))
     why(app, RESPOND)
     simulate(app, CONFIGURE)
     sweep(app, CONFIGURE)
     register_config(app, CONFIGURE)
-    import_history.register(import_group)
-    app.add_typer(import_group, rich_help_panel=CONFIGURE)

@@ -38,7 +38,7 @@ def register(group: typer.Typer) -> None:
     """Add the commands to the group ``import``."""
     group.command("csv")(talks(import_csv))
     group.command("history")(talks(list_imports))
-    group.command("rollback")(talks(rollback))
+    group.command("history-rollback")(talks(rollback))
 
 
 def import_csv(
@@ -247,7 +247,7 @@ def _applied(run: dict[str, Any]) -> None:
         f"Import {run['id']}: {result['created']:,} incidents written, {result['updated']:,} changed, "
         f"{result['unchanged']:,} as they were, {result['entries']:,} entries on timelines, in {result['seconds']} s."
     )
-    output.say(f"`tocsin import rollback {run['id']}` takes it away again.")
+    output.say(f"`tocsin import history-rollback {run['id']}` takes it away again.")
 
 
 def _rolled_back(run: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The record of who changed what in the configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tocsin.platform import clock
 from tocsin.platform.actor import Actor
@@ -40,3 +40,28 @@ def record(
         after=None if after is None else dict(after),
     )
     clock.configuration_changed()
+
+
+def record_many(actor: Actor, verb: str, kind: str, things: Sequence[tuple[int | str, str, Facts]]) -> None:
+    """Write an entry for each of many things that were made: (id, name, facts after). As ``record``, at once."""
+    at = clock.now()
+    AuditEntry.objects.bulk_create(
+        [
+            AuditEntry(
+                at=at,
+                actor_kind=actor.kind,
+                actor_id=actor.id,
+                actor_name=actor.name[:200],
+                verb=verb,
+                kind=kind,
+                object_id=str(object_id),
+                name=name[:300],
+                before=None,
+                after=dict(after),
+            )
+            for object_id, name, after in things
+        ],
+        batch_size=1000,
+    )
+    if things:
+        clock.configuration_changed()

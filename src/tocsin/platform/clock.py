@@ -4,9 +4,14 @@
 SQL and Python see the same moment.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 from django.db import connection
+
+_held: ContextVar[list[bool] | None] = ContextVar("held", default=None)  # see one_change
 
 
 def now() -> datetime:
@@ -27,8 +32,32 @@ def reading() -> tuple[datetime, int]:
 
 def configuration_changed() -> None:
     """Raise the configuration's version when this transaction commits; ``platform.audit`` does it for every change."""
+    held = _held.get()
+    if held is not None:
+        held[:] = [True]
+        return
     with connection.cursor() as cursor:
         cursor.execute("UPDATE platform_clock SET config = config + 1 WHERE id = 1")
+
+
+@contextmanager
+def one_change() -> Iterator[None]:
+    """However much is changed inside, the configuration's version is raised once, at the end; not when it raises.
+
+    For transactions that change thousands of things: the version's row stays unlocked while they work, so that
+    nobody else's change has to wait for them.
+    """
+    if _held.get() is not None:
+        yield
+        return
+    held: list[bool] = []
+    token = _held.set(held)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+    if held:
+        configuration_changed()
 
 
 def shift(by: timedelta) -> datetime:

@@ -38,7 +38,7 @@ def publish(events: Sequence[object]) -> None:
 def wake(topic: str) -> None:
     """Tell all engines, when this transaction commits, that there is work of this topic.
 
-    Topics: ``triage``, ``escalation``, ``delivery``, ``mail``, ``import``, ``clock``.
+    Topics: ``triage``, ``escalation``, ``delivery``, ``mail``, ``history``, ``imports``, ``clock``.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify('tocsin_wake', %s)", [topic])

@@ -29,8 +29,9 @@ from tocsin.intake import jobs as intake
 from tocsin.oncall import jobs as oncall
 from tocsin.platform import clock, nodes
 from tocsin.project import canary, ledger, partners, subscriptions
-from tocsin.project.history import runs as imports
+from tocsin.project.history import runs as histories
 from tocsin.project.history import working
+from tocsin.project.importing import work as importing
 from tocsin.project.ledger import reconciling
 from tocsin.project.watchdog import DeadMan
 from tocsin.triage import actions as triage
@@ -178,11 +179,12 @@ class Engine:
         self.canary = Worker("canary", canary.turn)
         self.partners = Worker("partners", partners.turn)
         self.subscriptions = Worker("subscriptions", subscriptions.turn)
+        self.importer = Worker("importer", importing.turn)
         self.prover = Worker("prover", self._prove)
         self._proven, self._proven_at = -1, 0.0
         self.reader = Worker("reader", self._read)
         self.mail = Worker("mail", mail.work_through, then=self.deliverer.wake)
-        self.importer = Worker("importer", working.work_due)
+        self.historian = Worker("historian", working.work_due)
         self._asked_at = 0.0
         self.sealer = Worker("ledger", self._seal)
         self._sealed_at = 0.0
@@ -190,6 +192,7 @@ class Engine:
             self.triage, self.escalation, self.timers, self.keeper, self.watchdog, self.prover, self.reader,
             self.sealer, self.canary, self.partners, self.subscriptions, self.mail,
             self.importer,
+            self.historian,
         ]  # fmt: skip
         self.listener = Listener(
             {
@@ -199,7 +202,8 @@ class Engine:
                 "timers": [self.timers.wake],
                 "clock": [self.canary.wake, self.partners.wake],
                 "mail": [self.mail.wake],
-                "import": [self.importer.wake],
+                "history": [self.historian.wake],
+                "imports": [self.importer.wake],
             }
         )
 
@@ -228,7 +232,7 @@ class Engine:
             intake.prune()
             forget_handovers()
             mail.forget_mail()
-            imports.tidy()
+            histories.tidy()
         return 0
 
     def _prove(self) -> int:

@@ -15,6 +15,7 @@ TOCSIN_API_ROUTERS = [
     "tocsin.project.config.api.router",
     "tocsin.project.ledger.api.router",
     "tocsin.project.history.api.router",
+    "tocsin.project.importing.api.router",
 ]
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
     "tocsin.delivery",
     "tocsin.web",
     "tocsin.api",
+    "tocsin.project.importing",
 ]
 
 MIDDLEWARE = [

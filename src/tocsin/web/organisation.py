@@ -55,6 +55,7 @@ def overview(request: Request) -> HttpResponse:
                     "Refused requests",
                     f"{sum(one['total'] for one in intake.refusal_counts(actor))} in the last 24 hours",
                 ),
+                ("/settings/import/", "download", "Import", "from Opsgenie, PagerDuty and Grafana OnCall"),
                 ("/settings/rules/", "filter", "Triage rules", f"{Rule.objects.filter(enabled=True).count()} work"),
                 (
                     "/settings/maintenance/",

@@ -83,7 +83,7 @@ def test_plan_apply_list_and_rollback_on_the_command_line(tocsin: Run, log: Path
     assert listed["items"][0]["imported"]["source"] == "csv"
     assert json.loads(tocsin("incident", "list", "--json").stdout)["items"] == []
     assert "applied" in tocsin("import", "history").stdout
-    assert "30 incidents removed" in tocsin("import", "rollback", str(told["id"])).stdout
+    assert "30 incidents removed" in tocsin("import", "history-rollback", str(told["id"])).stdout
     assert not Incident.objects.exists()
 
 

@@ -69,6 +69,7 @@ def sources(request: Request) -> HttpResponse:
             "refused": sum(refused.values()),
             "waiting": queries.waiting(),
             "may_configure": may(request.actor, Deed.CONFIGURE) or bool(request.actor.managed),
+            "may_import": may(request.actor, Deed.ADMINISTER),
         },
     )
 

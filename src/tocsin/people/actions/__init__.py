@@ -10,12 +10,14 @@ from tocsin.people.actions.contact_methods import (
     update_contact_method,
     verify_contact_methods,
 )
+from tocsin.people.actions.crowd import add_users
 from tocsin.people.actions.teams import delete_teams, remove_members, save_team, set_members
 from tocsin.people.actions.tokens import create_token, revoke_tokens
 from tocsin.people.actions.users import delete_users, save_user, set_active, set_quiet_hours, set_theme
 
 __all__ = [
     "add_contact_method",
+    "add_users",
     "channel_names",
     "create_token",
     "delete_contact_methods",

@@ -214,5 +214,5 @@ def _move(row: HistoryImport, state: str) -> HistoryImport:
     row.save(update_fields=["state", "updated_at", "problem", "done", "total", "lease_until"])
     events.changed("import", {row.pk: 1})
     if state in BUSY:
-        events.wake("import")
+        events.wake("history")
     return row
