@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db.models import Q, QuerySet
 
 from tocsin.people import rules
-from tocsin.people.models import ApiToken, ContactMethod, Team, User
+from tocsin.people.models import ApiToken, ContactMethod, Membership, NotificationRule, Team, User
 from tocsin.people.rules import (
     ContactMethodSpec,
     Deed,
@@ -127,6 +127,15 @@ def team_named(ref: str) -> Team | None:
     return Team.objects.filter(slug=text.lower()).first() or Team.objects.filter(name__iexact=text).first()
 
 
+def members_of(team_ids: Iterable[int]) -> dict[int, list[int]]:
+    """Ids of the active people of teams, by team."""
+    found: dict[int, list[int]] = {}
+    rows = Membership.objects.filter(team_id__in=set(team_ids), user__is_active=True).order_by("team_id", "pk")
+    for team_id, user_id in rows.values_list("team_id", "user_id"):
+        found.setdefault(team_id, []).append(user_id)
+    return found
+
+
 def contact_methods(actor: Actor, user_id: int) -> list[ContactMethod]:
     """How a person is reached. Addresses are masked unless ``actor`` may edit them."""
     require(actor, Deed.READ)
@@ -135,6 +144,13 @@ def contact_methods(actor: Actor, user_id: int) -> list[ContactMethod]:
         for method in found:
             method.address, method.config, method.secret = rules.mask(method.address), {}, ""
     return found
+
+
+def notification_rules(actor: Actor, user_id: int) -> list[NotificationRule]:
+    """A person's notification rules with their contact methods, in the order in which they take effect."""
+    require(actor, Deed.READ)
+    rows = NotificationRule.objects.filter(user_id=user_id).select_related("contact_method")
+    return list(rows.order_by("urgency", "delay_s", "position"))
 
 
 def tokens(actor: Actor, user_id: int | None = None) -> QuerySet[ApiToken]:

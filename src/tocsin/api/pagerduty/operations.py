@@ -1,11 +1,12 @@
-"""What is served of PagerDuty's REST API v2 and Events API, but for the configuration side, operation by operation.
+"""What is served of PagerDuty's REST API v2 and Events API, operation by operation.
 
 The list follows PagerDuty's published OpenAPI description of August 2026. The configuration side (services, escalation
-policies, schedules, on-calls, users, teams, maintenance windows, tags, webhook subscriptions) keeps its own list.
+policies, schedules, on-calls, users, teams, maintenance windows, tags, webhook subscriptions) has a list of its own.
 """
 
 from tocsin.api.compatibility import Operation
 from tocsin.api.compatibility import operations as _all
+from tocsin.api.pagerduty.operations_config import OPERATIONS as CONFIGURATION
 
 INCIDENT, EVENTS = "/incidents/{id}", "/event_orchestrations/{id}"
 METRICS, RAW = "/analytics/metrics/incidents", "/analytics/raw/incidents"
@@ -149,6 +150,6 @@ ELSEWHERE = (
     ),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*INCIDENTS, *AROUND, *SENDERS, *ELSEWHERE)
+OPERATIONS: tuple[Operation, ...] = (*INCIDENTS, *AROUND, *SENDERS, *CONFIGURATION, *ELSEWHERE)
 
 __all__ = ["OPERATIONS"]

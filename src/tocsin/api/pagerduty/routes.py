@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from tocsin.api.pagerduty import basics
+from tocsin.api.pagerduty import basics, configuration
 from tocsin.api.pagerduty.asking import Answer
 from tocsin.api.pagerduty.incidents_routes import ROUTES as INCIDENTS
 
@@ -18,6 +18,7 @@ ROUTES: tuple[Route, ...] = (
     ("GET", "/abilities/{id}", basics.ability),
     ("GET", "/priorities", basics.priorities),
     *INCIDENTS,
+    *configuration.ROUTES,
 )
 
 

@@ -45,6 +45,30 @@ def policies(actor: Actor, q: str = "", team_ids: Iterable[int] = ()) -> QuerySe
     return found.filter(team_id__in=list(team_ids)) if team_ids else found
 
 
+def naming_people(rows: QuerySet[models.Policy], user_ids: Iterable[int]) -> QuerySet[models.Policy]:
+    """Those of the policies that name one of these people in a step."""
+    wanted = Q(pk__in=[])
+    for user_id in user_ids:
+        wanted |= Q(pk__in=models.PolicyStep.objects.filter(targets__contains=[_person(user_id)]).values("policy_id"))
+    return rows.filter(wanted)
+
+
+def _person(user_id: int) -> dict[str, Any]:
+    return {"kind": "user", "id": user_id}
+
+
+def paging_schedules(schedule_ids: Iterable[int]) -> dict[int, list[tuple[int, str]]]:
+    """(id, name) of the policies that page these schedules in a step, by schedule and name; one query."""
+    wanted = set(schedule_ids)
+    found: dict[int, dict[int, str]] = {key: {} for key in wanted}
+    rows = models.PolicyStep.objects.filter(targets__contains=[{"kind": "schedule"}]).order_by("policy__name")
+    for policy_id, name, targets in rows.values_list("policy_id", "policy__name", "targets") if wanted else ():
+        for target in targets:
+            if target["kind"] == "schedule" and target["id"] in wanted:
+                found[target["id"]][policy_id] = name
+    return {key: list(of.items()) for key, of in found.items()}
+
+
 def policy(actor: Actor, key: int | str) -> models.Policy:
     """One policy by id, slug or name. Raises NotFound."""
     text = str(key)

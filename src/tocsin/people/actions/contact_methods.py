@@ -192,8 +192,13 @@ def sync(user: User, wanted: Sequence[ContactMethodSpec]) -> bool:
     return changed
 
 
-def write_rules(user: User, wanted: Sequence[NotificationRuleSpec]) -> list[NotificationRule]:
-    """Replace the rules of a locked person. Raises Invalid."""
+def write_rules(
+    user: User, wanted: Sequence[NotificationRuleSpec], *, keep: Sequence[int | None] | None = None
+) -> list[NotificationRule]:
+    """Replace the rules of a locked person by these, in this order. Raises Invalid.
+
+    A rule that stays the same keeps its number; ``keep`` says for each which number it keeps although it changes.
+    """
     methods = {(method.channel, method.address): method for method in user.contact_methods.all()}
     problems: dict[str, str] = {}
     rows: list[NotificationRule] = []
@@ -220,6 +225,17 @@ def write_rules(user: User, wanted: Sequence[NotificationRuleSpec]) -> list[Noti
         position[rule.urgency] += 1
     if problems:
         raise Invalid("These notification rules cannot be kept.", problems)
+    stored = list(user.notification_rules.select_for_update().order_by("urgency", "position"))
+    if keep is None:
+        same: dict[tuple[str, int, int], list[int]] = {}
+        for row in stored:
+            same.setdefault((row.urgency, row.delay_s, row.contact_method_id), []).append(row.pk)
+        alike = (same.get((row.urgency, row.delay_s, row.contact_method_id)) for row in rows)
+        keep = [numbers.pop(0) if numbers else None for numbers in alike]
+    for row, own in zip(rows, keep, strict=True):
+        if own is not None:
+            row.pk = own
+    # places are unique, so all go before they come back
     user.notification_rules.all().delete()
     return NotificationRule.objects.bulk_create(rows)
 

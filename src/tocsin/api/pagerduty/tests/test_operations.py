@@ -6,7 +6,6 @@ import pytest
 
 from tocsin.api.compatibility import Operation
 from tocsin.api.pagerduty import ids, routes
-from tocsin.api.pagerduty.incidents_routes import ROUTES
 from tocsin.api.pagerduty.operations import OPERATIONS, SENDERS
 from tocsin.api.pagerduty.tests.world import World, world
 from tocsin.intake.sources.pagerduty.source import source
@@ -32,7 +31,7 @@ def pd(db: None) -> World:
 def test_each_operation_is_listed_once() -> None:
     listed = [name(one) for one in OPERATIONS]
     assert len(set(listed)) == len(listed)
-    assert {f"{method} {path}" for method, path, _ in ROUTES} <= set(listed)
+    assert {f"{method} {path}" for method, path, _ in routes.ROUTES} <= set(listed)
 
 
 @pytest.mark.parametrize("operation", SERVED, ids=name)
