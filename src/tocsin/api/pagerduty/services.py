@@ -46,8 +46,10 @@ def rows_by_id(asked: Asked, service_ids: Iterable[int]) -> list[Any]:
 
 
 def _in_maintenance() -> set[int]:
+    """Services that are wholly quiet now; a window with a condition holds back some of their alerts only."""
     now = clock.now()
-    return {key for _, window in triage.occurrences(now, now + timedelta(seconds=1)) for key in window.service_ids}
+    going_on = triage.occurrences(now, now + timedelta(seconds=1))
+    return {key for _, window in going_on if window.holds is None for key in window.service_ids}
 
 
 def _status(row: Any, stands: incidents.OnService, kept: set[int]) -> str:

@@ -24,6 +24,8 @@ from tocsin.oncall.rules import ScheduleSpec
 from tocsin.people.tests.named import Named
 from tocsin.platform import clock
 from tocsin.platform.actor import SYSTEM
+from tocsin.triage import actions as triage
+from tocsin.triage.rules import WindowSpec
 
 AskAs = Callable[..., PagerDuty]
 
@@ -240,6 +242,17 @@ def test_the_state_of_a_service_is_that_of_its_incidents(ask: PagerDuty, people:
     assert ask("GET", where).json()["service"]["last_incident_timestamp"] is not None
     refused = ask("DELETE", where)
     assert (refused.status_code, told(refused)[0].split(":")[0]) == (400, "shop")
+
+
+@pytest.mark.parametrize(("condition", "status"), [("", "maintenance"), ("signal.severity == 'info'", "active")])
+def test_a_service_is_in_maintenance_when_it_is_wholly_quiet(
+    ask: PagerDuty, policy: Any, condition: str, status: str
+) -> None:
+    service = ask("POST", "/services", service_body(policy)).json()["service"]
+    slug = catalogue_queries.service(SYSTEM, ids.read("service", service["id"]) or 0).slug
+    spec = WindowSpec("Disks", [slug], clock.now() - timedelta(minutes=1), 3600, condition=condition)
+    triage.save_window(spec, actor=SYSTEM)
+    assert ask("GET", f"/services/{service['id']}").json()["service"]["status"] == status
 
 
 def test_an_integration_has_a_key_that_opens_the_door(
