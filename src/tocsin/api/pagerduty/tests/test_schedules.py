@@ -250,7 +250,7 @@ def test_who_is_on_call_in_a_window(ask: PagerDuty, people: Named, rota: Any) ->
 
 
 def test_on_calls_tell_every_level(ask: PagerDuty, people: Named, rota: Any) -> None:
-    steps = [StepSpec(["schedule:rota", "webhook:none"][:1]), StepSpec(["user:bob@example.org", "team:shop", "owner"])]
+    steps = [StepSpec(["schedule:rota"]), StepSpec(["user:bob@example.org", "team:shop", "owner"])]
     policy = escalation.save_policy(PolicySpec("Pay", steps), actor=SYSTEM)
     found = ask("GET", "/oncalls").json()["oncalls"]
     assert [(one["escalation_level"], one["user"]["summary"]) for one in found] == [
@@ -265,7 +265,7 @@ def test_on_calls_tell_every_level(ask: PagerDuty, people: Named, rota: Any) -> 
         None,
         None,
     )
-    assert first["start"] < clock.now().strftime("%FT%TZ") < first["end"]
+    assert first["start"] <= clock.now().strftime("%FT%TZ") < first["end"]
     for query, count in (
         (f"user_ids[]={at('user', people.alice)}", 1),
         (f"schedule_ids[]={at('schedule', rota)}", 1),
