@@ -10,7 +10,7 @@ import pytest
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
-from tests.contracts.test_channels import AT, BUNDLE, FACTS, MESSAGES, NOTICE, PAGE, RESOLVED, TEST, send
+from tests.contracts.test_channels import send
 from tocsin.delivery import queries
 from tocsin.delivery.actions.webhooks import save_webhook
 from tocsin.delivery.channels.webhook.channel import channel
@@ -22,6 +22,7 @@ from tocsin.intake.contract import Request
 from tocsin.intake.sources.cloudevents.source import source as door
 from tocsin.platform.actor import SYSTEM
 from tocsin.platform.errors import Invalid
+from tocsin.testing.channels import AT, BUNDLE, FACTS, MESSAGES, NOTICE, PAGE, RESOLVED, TEST
 
 CLOUD = {"format": "cloudevents"}
 

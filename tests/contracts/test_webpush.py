@@ -10,11 +10,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.contracts import push_service
-from tests.contracts.test_channels import AT, BUNDLE, FACTS, NOTICE, OURS, PAGE, RESOLVED, TEST, send
+from tests.contracts.test_channels import OURS, send
 from tocsin.delivery.channels.webpush.channel import channel, payload
 from tocsin.delivery.contract import Accepted, Link, Message, Rejected, TryLater
 from tocsin.delivery.pushing import contact
 from tocsin.delivery.rules import body_of_page, redacted, title_of_page
+from tocsin.testing.channels import AT, BUNDLE, FACTS, NOTICE, PAGE, RESOLVED, TEST
 
 
 def shown(message: Message) -> dict[str, Any]:

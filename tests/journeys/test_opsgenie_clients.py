@@ -5,6 +5,7 @@ are asked for over the Python client's own transport, as scripts do that go beyo
 """
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -52,6 +53,18 @@ def key(product: Product, people: Team) -> str:
     """The key of the team's source."""
     source = product.tell("sources", {"service": people.service, "kind": "opsgenie", "name": "genie"})
     return str(source["key"])
+
+
+@pytest.fixture
+def alone(product: Product, people: Team, key: str) -> Iterator[None]:
+    """The team's source is the only one of its kind that is on: other journeys have theirs on the same product."""
+    kept = [one["id"] for one in product.ask("sources")["items"] if one["kind"] == "opsgenie" and one["enabled"]]
+    others = [one for one in kept if product.ask(f"sources/{one}")["service"] != people.service]
+    for one in others:
+        product.tell(f"sources/{one}", {"enabled": False}, "PATCH")
+    yield
+    for one in others:
+        product.tell(f"sources/{one}", {"enabled": True}, "PATCH")
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +130,7 @@ def test_alerts_of_a_sender_with_its_key(product: Product, people: Team, key: st
     assert status_of(refused.value) == 403
 
 
+@pytest.mark.usefixtures("alone")
 def test_heartbeats_incidents_alerts_and_the_account_with_a_token(
     product: Product, people: Team, key: str, token: str
 ) -> None:

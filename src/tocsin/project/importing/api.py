@@ -15,13 +15,13 @@ router = Router(tags=["importing"])
 PAGE = 500
 
 
-class ImportIn(Strict):
+class TakeoverIn(Strict):
     """``export``: what `tocsin import --save` writes, as JSON packed with zlib and written in base64."""
 
     export: str
 
 
-class ApplyIn(Strict):
+class TakeoverApplyIn(Strict):
     """``digest`` of the plan: only if that is still exactly what would happen."""
 
     digest: str = ""
@@ -39,7 +39,7 @@ class ProgressOut(Schema):
     total: int
 
 
-class ImportOut(Schema):
+class TakeoverOut(Schema):
     """One import. ``wanted``: what is being done (plan, apply, rollback), empty when nothing is."""
 
     id: int
@@ -61,8 +61,8 @@ class ImportOut(Schema):
     rolled_back_by: str
 
 
-class ImportList(Schema):
-    items: list[ImportOut]
+class TakeoverList(Schema):
+    items: list[TakeoverOut]
     next: str | None = None
 
 
@@ -96,21 +96,21 @@ def _rows(rows: list[dict[str, Any]], cursor: str, limit: int) -> dict[str, Any]
     return {"items": rows[start : start + limit], "total": len(rows), "next": following}
 
 
-@router.get("/imports", response=ImportList)
+@router.get("/imports", response=TakeoverList)
 def list_imports(request: HttpRequest) -> dict[str, Any]:
     """The newest imports."""
     return {"items": [run_json(run) for run in work.runs(actor=asker(request))]}
 
 
-@router.post("/imports", response={201: ImportOut})
-def start_import(request: HttpRequest, body: ImportIn) -> Status[dict[str, Any]]:
+@router.post("/imports", response={201: TakeoverOut})
+def start_import(request: HttpRequest, body: TakeoverIn) -> Status[dict[str, Any]]:
     """Start an import. An engine makes its plan; nothing is changed yet."""
     actor = asker(request)
     work.require_import(actor)
     return Status(201, run_json(work.start(packing.unpack(body.export), actor=actor)))
 
 
-@router.get("/imports/{int:import_id}", response=ImportOut)
+@router.get("/imports/{int:import_id}", response=TakeoverOut)
 def show_import(request: HttpRequest, import_id: int) -> dict[str, Any]:
     """One import, and how far it is."""
     return run_json(work.get(import_id, actor=asker(request)))
@@ -132,19 +132,19 @@ def list_findings(
     return _rows(rows, cursor, limit)
 
 
-@router.post("/imports/{int:import_id}/plan", response=ImportOut)
+@router.post("/imports/{int:import_id}/plan", response=TakeoverOut)
 def plan_again(request: HttpRequest, import_id: int) -> dict[str, Any]:
     """Make the plan anew, against what is here now."""
     return run_json(work.want(import_id, "plan", actor=asker(request)))
 
 
-@router.post("/imports/{int:import_id}/apply", response=ImportOut)
-def apply_import(request: HttpRequest, import_id: int, body: ApplyIn) -> dict[str, Any]:
+@router.post("/imports/{int:import_id}/apply", response=TakeoverOut)
+def apply_import(request: HttpRequest, import_id: int, body: TakeoverApplyIn) -> dict[str, Any]:
     """Make it so: all of it in one transaction. An engine does it; ask how far it is."""
     return run_json(work.want(import_id, "apply", actor=asker(request), digest=body.digest))
 
 
-@router.post("/imports/{int:import_id}/rollback", response=ImportOut)
+@router.post("/imports/{int:import_id}/rollback", response=TakeoverOut)
 def roll_back(request: HttpRequest, import_id: int, body: RollbackIn) -> dict[str, Any]:
     """Make everything as it was before this import. An engine does it; ask how far it is."""
     return run_json(work.want(import_id, "rollback", actor=asker(request), force=body.force))
