@@ -36,15 +36,17 @@ def key_in(header: str) -> str:
 
 
 def meant(request: HttpRequest) -> bool:
-    """Whether a request at the root is for this API: one of its paths, with a key or PagerDuty's media type.
+    """Whether a request at the root is for this API: one of its paths, with one of our keys or PagerDuty's media type.
 
-    Browsers send none of these, so Tocsin's own pages at the same addresses stay where they are.
+    Browsers send none of these, so Tocsin's own pages at the same addresses stay where they are; also behind a proxy
+    that signs people in and adds a bearer token of its own.
     """
-    word = request.path_info.strip("/").split("/")[0]
-    if word not in routes.first_words():
+    if request.path_info.strip("/").split("/")[0] not in routes.first_words():
         return False
-    scheme = request.headers.get("Authorization", "").strip().partition(" ")[0].lower()
-    return scheme in ("token", "bearer") or VENDOR in request.headers.get("Accept", "")
+    header = request.headers.get("Authorization", "")
+    if header.strip().partition(" ")[0].lower() == "token" or VENDOR in request.headers.get("Accept", ""):
+        return True
+    return key_in(header).startswith("tocsin_")
 
 
 class PagerDutyMiddleware:
