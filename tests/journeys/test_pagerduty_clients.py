@@ -41,15 +41,10 @@ class Desk:
         return self.product.incidents(self.service)
 
 
-@pytest.fixture(scope="module")
-def made() -> list[str]:
-    return []
-
-
 @pytest.fixture
-def desk(secure: SecureProduct, made: list[str]) -> Desk:
-    name = f"Pager desk {len(made) + 1}"
-    made.append(name)
+def desk(secure: SecureProduct) -> Desk:
+    secure.teams["Pager desk"] += 1
+    name = f"Pager desk {secure.teams['Pager desk']}"
     service = secure.tell("services", {"name": name, "slug": name.lower().replace(" ", "-")})
     source = secure.tell("sources", {"service": service["slug"], "kind": "pagerduty", "name": f"events of {name}"})
     token = secure.http.headers["Authorization"].removeprefix("Bearer ")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pagerduty import EventsApiV2Client, HttpError, RestApiV2Client
 
-from tests.journeys.test_pagerduty_clients import Command, Desk, desk, made  # noqa: F401 - fixtures
+from tests.journeys.test_pagerduty_clients import Command, Desk, desk  # noqa: F401 - a fixture
 from tests.journeys.tls import Authority
 from tests.journeys.waiting import until
 
@@ -94,9 +94,8 @@ def test_a_company_is_set_up_paged_and_taken_down(desk: Desk, authority: Authori
             "end_time": stamp(now + timedelta(hours=1)), "description": "Seals", "services": [reference(service)],
         }  # fmt: skip
         quiet = pd.rpost("maintenance_windows", json=body)
-        assert [found["id"] for found in pd.iter_all("maintenance_windows", params={"filter": "ongoing"})] == [
-            quiet["id"]
-        ]
+        asked = {"filter": "ongoing", "service_ids[]": [service["id"]]}
+        assert [found["id"] for found in pd.iter_all("maintenance_windows", params=asked)] == [quiet["id"]]
         assert pd.delete(f"maintenance_windows/{quiet['id']}").status_code == 204
 
         assert pd.rput(schedule["self"], json=pd.rget(schedule["self"]))["id"] == schedule["id"]
